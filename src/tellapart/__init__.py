@@ -118,9 +118,14 @@ def train(
     backbone: str | None = None,
     weights: _PathLike | None = None,
     embeddings: _PathLike | None = None,
+    base: _PathLike | None = None,
     class_weights: Literal["none", "balanced"] | None = None,
     coverage: float | None = None,
     precision: float | None = None,
+    split: str | Sequence[float] | None = None,
+    validation: str | float | None = None,
+    test_from: Literal["validation"] | None = None,
+    limit: int | None = None,
     folds: int | None = None,
     kfold: int | None = None,
     fold_column: str | None = None,
@@ -158,7 +163,10 @@ def train(
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
     `embeddings`, of texts, is a folder with a network of sentences (model.onnx and tokenizer.json), or its name on the hub.
+    `base` is a finished run whose network is trained on, with its settings where nothing else is said.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
+    `split` is (0.8, 0.1, 0.1) or "80/10/10", `validation` a share of what is train, `test_from` "validation" where that split was
+    given and no test; `limit` looks at so many pictures, drawn at random.
     `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
     table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
     model is one more network, trained on all but a validation split, or the mean of the K.

@@ -33,6 +33,9 @@ class BackboneRecord(RecordPart):
     embedding: int = Field(gt=0)  # D, length of the embedding
     # How many numbers of each stage the embedding begins with; the rest is the last layer. Left out where there are none.
     stages: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    pooling: Literal["own", "average", "max", "flatten"] = (
+        "own"  # what is put on the last maps; left out where it is their own
+    )
     weights_source: str
     weights_license: str
     weights_fingerprint: str  # SHA-256 of the weights
@@ -49,7 +52,12 @@ class BackboneRecord(RecordPart):
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in plain(self).items() if name != "stages" or value}
+        return {name: value for name, value in plain(self).items() if _told(name, value)}
+
+
+def _told(name: str, value: Any) -> bool:
+    """Whether a manifest names it: what older versions do not know is left out where it says nothing."""
+    return bool(value) if name == "stages" else value != "own" if name == "pooling" else True
 
 
 class PreprocessingRecord(RecordPart):

@@ -33,6 +33,9 @@ def test_a_step_of_which_nobody_knows_the_end_says_how_much_is_done(capsys: pyte
     with make_reporter(quiet=False).step("Reading", None) as advance:
         advance(3)
     assert capsys.readouterr().err.startswith("Reading: 3 in 0.0 s")
+    with make_reporter(quiet=False).step("Converting", None):
+        pass
+    assert capsys.readouterr().err.startswith("Converting: 0.0 s")
 
 
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +54,7 @@ def test_a_terminal_gets_bars_with_the_time_left() -> None:
         "from tellapart.cli.console import make_reporter\n"
         "reporter = make_reporter(quiet=False)\n"
         "with reporter.step('Reading [red]', 3) as advance: advance(3)\n"
+        "with reporter.step('Converting', None): pass\n"
         "reporter.warn('class [a] is odd')\n"
     )
     master, slave = pty.openpty()
@@ -70,6 +74,7 @@ def test_a_terminal_gets_bars_with_the_time_left() -> None:
     os.close(master)
     assert process.wait(300) == 0
     assert "3/3" in shown.decode()
+    assert "1/1" in shown.decode()
     assert "left" in shown.decode()
     assert "class [a] is odd" in shown.decode()
 

@@ -52,7 +52,16 @@ def test_lenet_has_the_paper_s_61706_parameters(networks: ModuleType, tiny_manif
     assert found["stages.1.pooling"].output == (16, 5, 5)
     assert found["classifier"].output == (10,)
     assert layers[0].name == "input"
-    assert [row.name for row in put_together(layers)] == ["stages.0", "stages.1", "dense.0", "dense.1", "classifier"]
+    assert [row.name for row in put_together(layers)] == [
+        "stages.0",
+        "stages.1",
+        "flatten",
+        "dense.0",
+        "dense.1",
+        "classifier",
+    ]
+    assert found["flatten"].output == (400,)
+    assert layers[0].output == (1, 32, 32)
 
 
 def test_resnet_18_has_its_published_size(networks: ModuleType, tiny_manifest: Manifest, tmp_path: Path) -> None:

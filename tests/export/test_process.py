@@ -95,6 +95,16 @@ def test_a_full_disk_is_one_of_storage(tmp_path: Path, ours: Environment, step: 
         process.convert(tmp_path / "format.py", tmp_path / "target", {"fails": "disk"})
 
 
+def test_a_process_that_ends_where_nothing_can_be_written_says_so(
+    tmp_path: Path, ours: Environment, step: ExportStep
+) -> None:
+    with (
+        tool_process(step, ours, tmp_path, free=lambda folder: 4096) as process,
+        pytest.raises(StorageError, match=rf"^cannot use {tmp_path}: the disk is full\. Free some space"),
+    ):
+        process.convert(tmp_path / "format.py", tmp_path / "target", {"fails": "memory"})
+
+
 def test_what_hangs_is_ended(tmp_path: Path, ours: Environment, step: ExportStep) -> None:
     with tool_process(step, ours, tmp_path, patience=3) as process, pytest.raises(ExportError, match="took too long"):
         process.convert(tmp_path / "format.py", tmp_path / "target", {"fails": "hangs"})

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from tellapart.errors import SettingsError
 from tellapart.models.blocks import ACTIVATIONS, Block, Dense, blocks_network
+from tellapart.models.penalties import layer_penalties
 
 PLAIN = {"batch_norm": False, "pooling": "none"}
 
@@ -112,11 +113,47 @@ def test_response_norm_is_alexnets() -> None:
 def test_dense_layers_see_every_position_unless_told_otherwise() -> None:
     blocks, dense = [Block(filters=4)], [Dense(units=3)]
     assert blocks_network(blocks, dense, size=8).dense[0][0].in_features == 4 * 4 * 4
-    assert blocks_network(blocks, dense, size=8, flatten=False).dense[0][0].in_features == 4
+    assert blocks_network(blocks, dense, size=8, pooling="average").dense[0][0].in_features == 4
     assert blocks_network(blocks, size=8).head_hidden_size == 4
-    assert blocks_network(blocks, size=8, flatten=True).head_hidden_size == 64
+    assert blocks_network(blocks, size=8, pooling="flatten").head_hidden_size == 64
     network, pictures = blocks_network(blocks, size=8).eval(), torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(network(pictures), network.forward_features(pictures).mean((2, 3)))
+
+
+def test_the_largest_of_each_map_and_dense_layers_alone() -> None:
+    pictures = torch.randn(2, 3, 8, 8)
+    largest = blocks_network([Block(filters=4)], size=8, pooling="max").eval()
+    torch.testing.assert_close(largest(pictures), largest.forward_features(pictures).amax((2, 3)))
+    alone = blocks_network([], [Dense(units=5)], size=8).eval()
+    weight, bias = alone.dense[0].linear.weight, alone.dense[0].linear.bias
+    torch.testing.assert_close(alone(pictures), functional.relu(functional.linear(pictures.flatten(1), weight, bias)))
+
+
+def test_valid_pads_nothing_and_poolings_may_overlap() -> None:
+    block = Block(filters=2, kernel=3, padding="valid", pool_size=3, pool_stride=2, batch_norm=False)
+    network = blocks_network([block], size=11).eval()
+    weight, bias = network.stages[0].convolution.weight, network.stages[0].convolution.bias
+    pictures = torch.randn(2, 3, 11, 11)
+    expected = functional.max_pool2d(functional.relu(functional.conv2d(pictures, weight, bias)), 3, 2)
+    torch.testing.assert_close(network.forward_features(pictures), expected)
+
+
+def test_a_norm_may_come_after_the_activation() -> None:
+    blocks = [Block(filters=4, batch_norm_after=True, pooling="none")]
+    network = blocks_network(blocks, [Dense(units=3, batch_norm=True, batch_norm_after=True)], size=4)
+    assert [type(layer).__name__ for layer in network.stages[0]][:3] == ["Conv2d", "ReLU", "BatchNorm2d"]
+    assert [type(layer).__name__ for layer in network.dense[0]] == ["Linear", "ReLU", "BatchNorm1d"]
+    # The layer before a norm that follows the activation keeps its bias, and what comes out has mean 0.
+    assert network.stages[0].convolution.bias is not None
+    assert network.dense[0].linear.bias is not None
+    given = network(torch.randn(16, 3, 4, 4))
+    torch.testing.assert_close(given.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+
+
+def test_each_layer_may_have_a_penalty_of_its_own() -> None:
+    network = blocks_network([Block(filters=4, l2=0.01), Block(filters=4)], [Dense(units=3, l1=0.1)], size=8)
+    found = {weight.shape: (l1, l2) for weight, l1, l2 in layer_penalties(network)}
+    assert found == {(4, 3, 3, 3): (0.0, 0.01), (3, 16): (0.1, 0.0)}
 
 
 def test_dropout_acts_in_training_only() -> None:
@@ -146,8 +183,12 @@ def test_initial_weights_keep_the_signals_size(activation: str) -> None:
         ({"pool_size": 0}, "pool_size is 0; it is a whole number from 1"),
         ({"pool_stride": 0}, "pool_stride is 0; it is a whole number from 1"),
         ({"groups": 2}, "groups is 2; it must divide both the 3 channels that come in and the 4 filters"),
-        ({"padding": "valid"}, "padding is 'valid'; it is \"same\" or a whole number below the kernel's side, 3"),
-        ({"padding": 3}, 'padding is 3; it is "same" or a whole number below'),
+        (
+            {"padding": "full"},
+            'padding is \'full\'; it is "same", "valid" .none. or a whole number below the kernel\'s side, 3',
+        ),
+        ({"padding": 3}, 'padding is 3; it is "same", "valid" .none. or a whole number below'),
+        ({"batch_norm": False, "batch_norm_after": True}, "batch_norm_after is true, and batch_norm is false"),
         ({"padding": -1}, "padding is -1"),
         ({"activation": "rellu"}, "activation is 'rellu'; it is one of relu, leaky_relu, .*Did you mean relu?"),
         ({"activation": "xyz"}, "activation is 'xyz'; .* Take relu."),
@@ -170,6 +211,7 @@ def test_a_block_that_cannot_be_is_refused(change: dict[str, Any], message: str)
         ({"units": 0}, "dense layer 2 of 2: units is 0; it is a whole number from 1"),
         ({"activation": "softmax"}, "dense layer 2 of 2: activation is 'softmax'; it is one of relu"),
         ({"dropout": 2}, "dense layer 2 of 2: dropout is 2"),
+        ({"batch_norm_after": True}, "dense layer 2 of 2: batch_norm_after is true, and batch_norm is false"),
         ({"units": 100_000_001}, "would have 2 x 100,000,001 = 200,000,002 weights; the limit is 200,000,000"),
     ],
 )
@@ -186,4 +228,4 @@ def test_too_many_poolings_say_where_the_map_ends() -> None:
 
 def test_no_block_is_no_network() -> None:
     with pytest.raises(SettingsError, match="no block; it needs at least 1. Give"):
-        blocks_network([], [Dense(units=2)], size=8)
+        blocks_network([], size=8)

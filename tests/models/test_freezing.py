@@ -7,8 +7,8 @@ import timm
 import torch
 
 from tellapart.errors import SettingsError
-from tellapart.models.build import network_state, stage_network
-from tellapart.models.freezing import freeze, parse_unfreeze
+from tellapart.models.build import network_state, sketch_pretrained, stage_network
+from tellapart.models.freezing import freeze, keras_layers, parse_unfreeze, unfreeze
 from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 
@@ -133,3 +133,65 @@ def test_what_runs_after_the_last_stage_trains_with_it() -> None:
     assert not network.trunk.get_parameter("conv_head.weight").requires_grad
     freeze(network, 1)
     assert "conv_head.weight" in dict(network.layer_groups()[0])
+
+
+def trained_names(network: StagedNetwork) -> list[str]:
+    return [name for name, value in network.trunk.named_parameters() if value.requires_grad]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "stages"),
+    [
+        ("block5_conv1", "features.24", 1),
+        ("block4_conv3", "features.21", 2),
+        ("features.26", "features.26", 1),
+        ("block5", "features.24", 1),
+    ],
+)
+def test_from_a_layer_on_all_of_vgg_trains(text: str, first: str, stages: int) -> None:
+    network = sketch_pretrained("vgg16", class_count=2, pooling="average")
+    assert unfreeze(network, text) == stages
+    whole = [name for name, _ in network.trunk.named_parameters()]
+    assert trained_names(network) == whole[whole.index(f"{first}.weight") :]
+
+
+def test_kerass_names_of_vgg_are_its_thirteen_convolutions() -> None:
+    names = keras_layers(sketch_pretrained("vgg16", class_count=2, pooling="average").trunk)
+    counts = ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3))
+    assert list(names) == [f"block{block}_conv{number + 1}" for block, most in counts for number in range(most)]
+    assert keras_layers(staged().trunk) == {}
+
+
+def test_the_last_layers_with_weights_train_and_the_others_keep_their_statistics() -> None:
+    network = staged()
+    assert unfreeze(network, "last 2 layers") == 1
+    assert [name.rpartition(".")[0] for name in trained_names(network)] == [
+        "layer4.0.downsample.1",
+        "layer4.0.downsample.2",
+        "layer4.0.downsample.2",
+    ]
+    before = {name: value.clone() for name, value in network.trunk.named_buffers()}
+    network.train()(torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8))
+    moved = {
+        name.rpartition(".")[0] for name, value in network.trunk.named_buffers() if not torch.equal(value, before[name])
+    }
+    assert moved == {"layer4.0.downsample.2"}
+    names = [name for group in network.layer_groups() for name, _ in group]
+    assert names == [*trained_names(network), "classifier.weight", "classifier.bias"]
+    assert unfreeze(network, "1") == 1  # told anew, whole stages train
+    assert all(value.requires_grad for name, value in network.trunk.named_parameters() if name.startswith("layer4."))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("layer9", "no layer of that name. Did you mean layer"),
+        ("xyzw", "Its last layer is layer4.0.downsample.2"),
+        ("last 99 layers", "the network has .* layers with weights. Give a number from 1 to"),
+        ("last 0", "Give a number from 1 to"),
+        ("99", "this network has 4 stages. Give head, half, all"),
+    ],
+)
+def test_a_layer_that_is_not_there_is_refused(text: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        unfreeze(staged(), text)

@@ -17,7 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from tellapart.models.build import stage_network
 from tellapart.models.freezing import freeze
-from tellapart.models.staged import StagedNetwork, find_stages
+from tellapart.models.stage_finding import find_stages
+from tellapart.models.staged import StagedNetwork
 from tellapart.preprocessing import Preprocessing
 
 # Stages counted by hand in each paper's table; 1 for networks that are no chain.

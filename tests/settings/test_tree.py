@@ -14,6 +14,7 @@ from tellapart.models.classics import Block, Dense
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.flags import tables
 from tellapart.settings.loop import LATER, LoopSettings
+from tellapart.settings.parts import LATER as LATER_OF_NETWORKS
 from tellapart.settings.parts import AugmentSettings, BlockSettings, DenseSettings
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings, parse_seconds
@@ -72,8 +73,8 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
         ({"data": "x", "loop": {"l1": float("inf")}}, "loop.l1 is inf; it must be a finite number"),
         ({"data": "x", "loop": {"decay_epochs": 1e308}}, "loop.decay_epochs is 1e+308; it must be at most"),
         (
-            {"data": "x", "strategy": "scratch", "network": {"blocks": [{"padding": "valid"}]}},
-            'padding is "same" or a number of pixels from 0 to 64',
+            {"data": "x", "strategy": "scratch", "network": {"blocks": [{"padding": "full"}]}},
+            'padding is "same", "valid" or a number of pixels from 0 to 64',
         ),
         ({"data": "x", "budget": 90}, "budget is 90; a time is a number above 0 and s, m or h, such as 90s"),
         ({"data": "x", "budget": "9s", "strategy": "probe"}, "budget is set, which --strategy probe does not use."),
@@ -268,7 +269,7 @@ def test_what_was_told_about_the_data_does_not_change_what_is_learned() -> None:
 @pytest.mark.parametrize(
     ("settings", "part", "own"),
     [
-        (BlockSettings, Block, {"groups", "pool_stride", "local_response_norm"}),
+        (BlockSettings, Block, {"groups", "local_response_norm"}),
         (DenseSettings, Dense, set()),
         (AugmentSettings, Augmentation, {"policy"}),
     ],
@@ -346,6 +347,27 @@ def test_what_could_not_be_told_before_changes_no_fingerprint_unless_it_is_told(
     assert TrainSettings(data="x", loop={"monitor": "accuracy"}).trained_by()["loop"]["monitor"] == "accuracy"  # type: ignore[arg-type]
 
 
+def test_what_could_not_be_told_of_networks_before_changes_no_fingerprint_either() -> None:
+    plain = {"name": "blocks", "blocks": [{"filters": 8}], "dense": [{"units": 4}]}
+    usual = make_settings({"data": "x", "strategy": "scratch", "network": plain}).trained_by()["network"]
+    for table in (usual, *usual["blocks"], *usual["dense"]):
+        assert not LATER_OF_NETWORKS & set(table)
+    told = {**plain, "pooling": "max", "blocks": [{"filters": 8, "l2": 0.1}]}
+    changed = make_settings({"data": "x", "strategy": "scratch", "network": told}).trained_by()["network"]
+    assert changed["pooling"] == "max"
+    assert changed["blocks"] == [{**usual["blocks"][0], "l2": 0.1}]
+
+
+def test_flatten_is_a_pooling() -> None:
+    assert make_settings({"data": "x", "network": {"flatten": True}}).network.pooling == "flatten"
+    assert make_settings({"data": "x", "network": {"flatten": False}}).network.pooling == "average"
+    assert make_settings({"data": "x", "network": {"flatten": True, "pooling": "flatten"}}).network.pooling == "flatten"
+    with pytest.raises(SettingsError, match="flatten is true and pooling is max, which differ. Leave one of them out"):
+        make_settings({"data": "x", "network": {"flatten": True, "pooling": "max"}})
+    with pytest.raises(SettingsError, match="network: flatten is 'yes'; it must be true or false"):
+        make_settings({"data": "x", "network": {"flatten": "yes"}})
+
+
 @pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.05), ("sgd", 0.05), ("adam", 0.0), ("rmsprop", 0.0)])
 def test_weights_decay_as_suits_the_optimizer(optimizer: str, decay: float) -> None:
     assert LoopSettings(optimizer=optimizer).decay == decay  # type: ignore[arg-type]
@@ -366,3 +388,38 @@ def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
     settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
     assert settings == TrainSettings(data="x", strategy="probe")
     assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05
+
+
+def test_splits_are_told_in_words_as_they_are_typed() -> None:
+    told = make_settings({"data": "x", **tables({"split": "80/10/10", "limit": 256}, {})}).split
+    assert told.shares == pytest.approx((0.8, 0.1, 0.1))
+    assert told.limit == 256
+    assert make_settings({"data": "x", **tables({"validation": "5%"}, {})}).split.validation == 0.05
+    assert make_settings({"data": "x", "split": {"validation": 0.05}}).split.validation == 0.05
+    again = make_settings({"data": "x", "split": told.model_dump()}).split
+    assert again.shares == pytest.approx(told.shares)
+    usual = make_settings({"data": "x"})
+    assert make_settings({"data": "x", "split": {"limit": 9}}).trained_by() == usual.trained_by()
+    assert make_settings({"data": "x", "split": {"limit": 9}}).read_options.limit == 9
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"shares": "80/20"}, "it is three numbers above 0, of train, validation and test, such as 80/10/10"),
+        ({"shares": "80/20/0"}, "it is three numbers above 0"),
+        ({"shares": "a/b/c"}, "it is three numbers above 0"),
+        ({"validation": "x%"}, "it is a share such as 5% or 0.05"),
+        ({"validation": "95%"}, "it must be below 0.9"),
+        ({"shares": "80/10/10", "validation": "5%"}, "split: shares and validation both say how large validation is"),
+        ({"limit": 1}, "it must be at least 2"),
+    ],
+)
+def test_splits_that_cannot_be(split: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        make_settings({"data": "x", "split": split})
+
+
+def test_folds_have_no_split() -> None:
+    with pytest.raises(SettingsError, match="split.validation is set, and of K folds every picture is tested"):
+        make_settings({"data": "x", "split": {"validation": 0.1}, "kfold": {"folds": 3}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,32 @@ def test_a_file_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(vectors, "MOST_LINES", 2)
     with pytest.raises(DataError, match="has more than 2 lines"):
         read_vectors(written(tmp_path, "a 1 2\nb 1 2\nc 1 2\n"), known=known("a"), rules=WORDS)
+
+
+def test_spoilt_files_are_read_or_refused(tmp_path: Path) -> None:
+    """Whatever bytes go astray, there are finite rows of one width, or an error with a remedy."""
+    chance, plain = np.random.default_rng(0), b"3 4\nthe 1 2 3 4\nfilm 5 6 7 8\n\xe7\x94\xb5 1 1 1 1\n"
+    words = known("the", "film", "\u7535")
+    refused = 0
+    for number in range(150):
+        data = bytearray(plain)
+        for _ in range(int(chance.integers(1, 6))):
+            place = int(chance.integers(len(data)))
+            kind = number % 3
+            if kind == 0:
+                data[place] = int(chance.integers(256))
+            elif kind == 1:
+                del data[place : place + int(chance.integers(1, 8))]
+                data = data or bytearray(b" ")
+            else:
+                data[place:place] = bytes(chance.choice([0, 10, 32, 45, 49, 101, 255], 5).astype(np.uint8))
+        found = None
+        with contextlib.suppress(DataError):
+            found = read_vectors(written(tmp_path, bytes(data)), known=words, rules=WORDS)
+        if found is None:
+            refused += 1
+            continue
+        assert np.isfinite(found.vectors).all()
+        assert found.vectors.shape == (len(found.words), found.width)
+        assert set(found.words.tolist()) <= set(words.tolist())
+    assert 0 < refused < 150

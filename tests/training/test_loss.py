@@ -12,7 +12,12 @@ from torch import nn
 from torchvision.ops import sigmoid_focal_loss
 
 from tellapart.errors import SettingsError
-from tellapart.training.loss import PictureLoss, add_penalty_gradients, balanced_weights
+from tellapart.training.loss import (
+    PictureLoss,
+    add_layer_penalty_gradients,
+    add_penalty_gradients,
+    balanced_weights,
+)
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.3, -2.0], [1.0, 1.0, 1.0]])
 TARGETS = torch.tensor([0, 2, 1])
@@ -89,6 +94,40 @@ def test_penalties_are_those_that_autograd_finds() -> None:
     whole.backward()
     for own, other in zip(layer.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(own.grad, other.grad)
+
+
+def test_a_layers_own_penalty_is_keras() -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 2)
+    inputs = torch.randn(4, 3)
+    layer(inputs).square().sum().backward()
+    add_layer_penalty_gradients([(layer.weight, 0.3, 0.7)])
+    found, layer.weight.grad = layer.weight.grad, None
+    # keras.regularizers.L1L2: l1 * sum(abs(x)) + l2 * sum(square(x))
+    (layer(inputs).square().sum() + 0.3 * layer.weight.abs().sum() + 0.7 * layer.weight.square().sum()).backward()
+    torch.testing.assert_close(found, layer.weight.grad)
+
+
+def test_hinge_is_torchs_of_two_and_the_widest_of_more() -> None:
+    found = PictureLoss(name="hinge")(LOGITS, TARGETS)
+    # 1 + the largest other - that of the class, at least 0: 1 + 0.5 - 2; 1 + 0.3 + 2; 1 + 1 - 1
+    torch.testing.assert_close(found, torch.tensor([0.0, 3.3, 1.0]))
+    scores, classes = torch.tensor([0.4, -2.0, 3.0]), torch.tensor([1, 1, 0])
+    both = torch.stack([torch.zeros(3), scores], dim=1)  # a single output, as scaffold.py tells it
+    signs = 2 * classes.float() - 1
+    torch.testing.assert_close(PictureLoss(name="hinge")(both, classes), (1 - signs * scores).clamp_min(0))
+
+
+def test_squares_and_binary_cross_entropy_are_those_of_the_probabilities() -> None:
+    probabilities, one_hot = LOGITS.softmax(1), nn.functional.one_hot(TARGETS, 3).float()
+    squares = nn.functional.mse_loss(probabilities, one_hot, reduction="none").mean(1)
+    torch.testing.assert_close(PictureLoss(name="mean_squared_error")(LOGITS, TARGETS), squares)
+    binary = nn.functional.binary_cross_entropy(probabilities, one_hot, reduction="none").mean(1)
+    torch.testing.assert_close(PictureLoss(name="binary_cross_entropy")(LOGITS, TARGETS), binary)
+    weighed = PictureLoss(name="mean_squared_error", class_weights=[1.0, 2.0, 0.5])(LOGITS, TARGETS)
+    torch.testing.assert_close(weighed, squares * torch.tensor([1.0, 0.5, 2.0]))
+    smooth = PictureLoss(name="mean_squared_error", label_smoothing=0.3)(LOGITS, TARGETS)
+    torch.testing.assert_close(smooth, (probabilities - (0.7 * one_hot + 0.1)).square().mean(1))
 
 
 def test_refusals() -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 
 import tellapart
 from tellapart.bundle import read_manifest
-from tellapart.errors import SettingsError, TrainingError
+from tellapart.errors import DataError, SettingsError, TrainingError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Silent
 from tellapart.runs.embeddings import embed_run
@@ -275,6 +275,57 @@ def test_dense_layers_train_on_a_frozen_network(trained_run: Any, tmp_path: Path
     assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
     tensors = safetensors.numpy.load_file(result.run / "weights.safetensors")
     assert tensors["dense.0.linear.weight"].shape == (24, 1280)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("tuned", marks=pytest.mark.long), "small"])
+def test_a_training_goes_on_from_a_finished_run(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """In: a run. Out: its network, of which only what was unfrozen has moved; its pictures split as they were."""
+    before = request.getfixturevalue(kind)
+    asked = {"tuned": "last 2 layers", "small": "0"}[kind]
+    result = tellapart.train(base=before.run, out=tmp_path, unfreeze=asked, learning_rate=1e-3, epochs=1, views=0)
+    assert (result.strategy, result.n_test, result.classes) == (before.strategy, before.n_test, before.classes)
+    old, new = (safetensors.numpy.load_file(run.run / "weights.safetensors") for run in (before, result))
+    moved = {name for name in old if not np.array_equal(old[name], new[name])}
+    last = {
+        "tuned": {"bn2.weight", "bn2.bias", "conv_head.weight"},
+        "small": {"dense.0.linear.weight", "dense.0.linear.bias"},
+    }
+    assert moved - last[kind] == {"classifier.weight", "classifier.bias"}
+    assert moved & last[kind] or kind == "small"
+    told = read_recipe(result.run / "recipe.toml")
+    assert (told["base"], told["loop"]["epochs"]) == (str(before.run), 1)
+    assert told["finetune"]["unfreeze"] == asked
+    assert 0 <= result.score.value <= 1
+    if kind == "small":  # the other's file answers with the mean over eight views
+        assert OpenRun(result.run).network is not None
+
+
+def test_what_a_training_cannot_go_on_from_is_refused(small: Any, trained_run: Any, tmp_path: Path) -> None:
+    for base, words in (
+        (tmp_path, "is no finished run: its model.onnx or recipe.toml is missing"),
+        (trained_run.run, "holds a classifier on a frozen network, and no network that was trained. Leave --from out"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            tellapart.train(base=base, out=tmp_path)
+    quick: dict[str, Any] = {"base": small.run, "out": tmp_path, "epochs": 1}
+    with pytest.raises(SettingsError, match=r"network.size is 48, and the network of --from .* was made for 32"):
+        tellapart.train(**quick, settings={"network.size": 48})
+    with pytest.raises(DataError, match="test pictures, such as .* were learned from by"):
+        tellapart.train(**quick, seed=1)
+    with pytest.raises(SettingsError, match="whose network is trained on, and --kfold is not for that"):
+        tellapart.train(**quick, kfold=3)
+    two = tmp_path / "two"
+    shutil.copytree(trained_run.pictures, two)
+    shutil.rmtree(next(two.iterdir()))
+    with pytest.raises(SettingsError, match="and the classes here are .* Give the same data"):
+        tellapart.train(two, **quick)
+
+
+def test_what_cannot_be_unfrozen_is_refused_before_anything_is_computed(trained_run: Any, tmp_path: Path) -> None:
+    for asked, words in (("99", "this network has 7 stages"), ("block5_conv1", "no layer of that name")):
+        with pytest.raises(SettingsError, match=words):
+            tellapart.train(trained_run.pictures / "nothing", out=tmp_path, strategy="finetune", unfreeze=asked)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_finished_run_is_not_resumed(small: Any) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from tellapart.cli.speaking import said
 from tellapart.reporter import Reporter, Silent, duration
 
 _PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
@@ -47,8 +48,11 @@ class PlainReporter:
                 self.say(f"{title}: {done:,} of {total:,}, about {duration(left)} left")
 
         yield advance
-        whole = "" if total is None else f" of {total:,}"
-        self.say(f"{title}: {done:,}{whole} in {duration(time.monotonic() - started)}")
+        took = duration(time.monotonic() - started)
+        if total is None:
+            self.say(f"{title}: {done:,} in {took}" if done else f"{title}: {took}")
+        else:
+            self.say(f"{title}: {done:,} of {total:,} in {took}")
 
 
 class BarReporter:
@@ -61,11 +65,11 @@ class BarReporter:
 
     def say(self, text: str) -> None:
         """One line."""
-        self._console.print(text, markup=False)
+        self._console.print(said(text), markup=False)
 
     def warn(self, text: str) -> None:
         """One line in yellow."""
-        self._console.print(f"! {text}", style="yellow", markup=False)
+        self._console.print(f"! {said(text)}", style="yellow", markup=False)
 
     @contextlib.contextmanager
     def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -84,12 +88,15 @@ class BarReporter:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn(said("time left")),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(title, total=total)
+            task = progress.add_task(said(title), total=total)
             yield lambda count: progress.advance(task, count)
+            if total is None:
+                done = progress.tasks[task].completed or 1  # what counts nothing is one thing
+                progress.update(task, total=done, completed=done)
 
 
 def discard_output() -> None:

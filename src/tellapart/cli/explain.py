@@ -101,6 +101,10 @@ def command(
         from tellapart.cli.explain_texts import explain_texts
 
         return explain_texts(opened, pictures, options, as_json=as_json)
+    if opened.manifest.pictures is None and (network or list_layers):
+        from tellapart.cli.text_layers import tell_layers
+
+        return tell_layers(opened, as_json=as_json)
     if list_layers:
         _list_layers(opened, as_json)
         return 0

@@ -57,7 +57,7 @@ def _origin(manifest: Manifest) -> dict[str, str]:
         "weights": f"{backbone.weights_source}, licence {backbone.weights_license}",
     }
     if manifest.pictures is None:
-        return lines | {"input": f"{manifest.record.takes} int32 [N, blocks, L], numbers of known n-grams"}
+        return lines | {"input": f"{manifest.record.takes} int32 [N, rows, L], numbers of what is known of a text"}
     preprocessing = manifest.pictures
     lines["input"] = (
         f"image uint8 [N, {preprocessing.size}, {preprocessing.size}, 3], "

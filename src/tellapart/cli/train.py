@@ -41,6 +41,7 @@ Examples:
   tellapart train raccoons/ --set network.detector=faster_rcnn    boxes: Pascal VOC, COCO, YOLO, LabelMe or a table
   tellapart train aerial/ --tiles           boxes of small things in large pictures
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
+  tellapart train --from runs/latest --unfreeze 1 --learning-rate 1e-5    go on with a run's network
   tellapart train --recipe runs/latest/recipe.toml
   tellapart train --resume runs/cells-20260101-120000""",
 )
@@ -80,6 +81,14 @@ Examples:
     "Hugging Face hub; alone or as the mean with them, whichever wins on validation.  [default: n-grams alone]",
 )
 @click.option(
+    "--from",
+    "base",
+    type=click.Path(),
+    metavar="RUN",
+    help="Train a finished run's network on, on the same pictures and with its settings where nothing else is said: --from "
+    "runs/latest --unfreeze block5_conv1 --learning-rate 1e-5.",
+)
+@click.option(
     "--class-weights", type=click.Choice(["none", "balanced"]), help="Let rare classes count as much as common ones."
 )
 @click.option(
@@ -93,6 +102,21 @@ Examples:
     type=float,
     help="Of each label that is named, between 0 and 1, where a picture has several: the threshold of a class is the lowest "
     "that reaches it on validation.  [default: the best F1]",
+)
+@click.option(
+    "--split",
+    metavar="80/10/10",
+    help="Shares of train, validation and test, where the data have no splits.  [default: 70/10/20]",
+)
+@click.option("--validation", metavar="SHARE", help="Of what is train, where no validation split is given: 5% or 0.05.")
+@click.option(
+    "--test-from",
+    type=click.Choice(["validation"]),
+    help="Where train and validation are given and no test: a fifth of the validation split becomes the test.  [default: it is "
+    "drawn from train]",
+)
+@click.option(
+    "--limit", type=int, metavar="N", help="Look at N pictures at most, drawn at random, each class by its share."
 )
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
 @click.option(
@@ -112,13 +136,14 @@ Examples:
 )
 @click.option(
     "--unfreeze",
-    help="What fine-tuning trains: head, half, all, a share such as 0.25, or a number of stages.  [default: half]",
+    help="What fine-tuning trains: head, half, all, a share such as 0.25, a number of stages, a layer from which on upward all "
+    "train (block5_conv1 of VGG, layer4.1 of ResNet), or 'last 3 layers'.  [default: half]",
 )
 @click.option("--views", type=int, help="Augmented views a picture that the frozen stages see once; 0: none cached.")
 @click.option(
     "--network",
-    help="What scratch trains: a classic such as lenet5 or resnet18, or blocks; of texts text_cnn or dpcnn.  [default: blocks; of "
-    "texts text_cnn]",
+    help="What scratch trains: a classic such as lenet5 or resnet18, blocks, or dense (none); of texts text_cnn or dpcnn. "
+    " [default: blocks; of texts text_cnn]",
 )
 @click.option(
     "--tiles",
@@ -194,6 +219,7 @@ def command(
     if moved is not None and resume is None:
         raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
+    from tellapart.runs.base import told_with_base
     from tellapart.runs.run import resume_run
     from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
     from tellapart.workflows.learning.processes import follow, is_helper
@@ -213,7 +239,7 @@ def command(
         run = resume_run(resume, pictures=moved, changes=given)
         result = train(run.settings, reporter=reporter, run=run, told=told)
     else:
-        values = merge(read_recipe(recipe) if recipe else {}, given)
+        values = told_with_base(merge(read_recipe(recipe) if recipe else {}, given))
         settings = make_settings(values)
         if values.get("backbone", settings.backbone) != settings.backbone:
             reporter.say(

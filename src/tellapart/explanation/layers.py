@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tellapart.errors import SettingsError
 from tellapart.explanation.graph import EMBEDDING, IMAGE, LOGITS, Graph, sample_picture
 
-CLASSIFIER, INPUT, ANSWER = "classifier", "input", "answer"
+CLASSIFIER, INPUT, ANSWER, FLATTEN = "classifier", "input", "answer", "flatten"
 _ROOTS = ("network", "trunk")  # modules that wrap the network while it is exported
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's newer exporter keeps the modules
 # Operators that move numbers about; a module of nothing else is no layer.
@@ -69,15 +69,21 @@ def read_layers(graph: Graph, size: int = 1) -> list[Layer]:
     for node in graph.between(IMAGE, EMBEDDING) if classifies else graph.nodes:
         if graph.data.intersection(node.output):
             name = _layer_name(node)
+            name = FLATTEN if node.op_type == "Flatten" and name == INPUT else name
             # What has no name comes before the network's modules, or after them: what an export added.
             groups.setdefault(ANSWER if name == INPUT and set(groups) - {INPUT} else name, []).append(node)
     if classifies:
         graph.classifier("weight")
         groups[CLASSIFIER] = tail  # what export/assemble.py added
-    kept = {name: nodes for name, nodes in groups.items() if {node.op_type for node in nodes} - _PLUMBING}
+    kept = {
+        name: nodes for name, nodes in groups.items() if name == FLATTEN or {node.op_type for node in nodes} - _PLUMBING
+    }
     shapes = _shapes(graph, [node for nodes in kept.values() for node in nodes], size)
     counted: set[str] = set()
-    return [_describe(name, nodes, graph, shapes, counted) for name, nodes in kept.items()]
+    layers = [_describe(name, nodes, graph, shapes, counted) for name, nodes in kept.items()]
+    return [
+        layer for layer, before in zip(layers, [None, *layers], strict=False) if not _lays_nothing_out(layer, before)
+    ]
 
 
 def find_layer(layers: Sequence[Layer], name: str) -> Layer:
@@ -119,6 +125,11 @@ def first_filters(graph: Graph) -> NDArray[np.float32]:
         f"{graph.source} begins with no convolution that looks at colours, so it has no filters to draw. "
         "See its layers with --layers."
     )
+
+
+def _lays_nothing_out(layer: Layer, before: Layer | None) -> bool:
+    """Behind a global pooling there is one number a map, and nothing to flatten."""
+    return layer.name == FLATTEN and before is not None and math.prod(before.output[1:]) == 1
 
 
 def _layer_name(node: Any) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ runpy.run_path(worker, run_name="__main__")
 """
 PATIENCE = 1800.0  # seconds for one request; a converter that takes longer hangs
 _TOLD = 400  # characters of what went wrong
+_LITTLE = 2**20  # free bytes, below which a process that was ended by the system ended for want of them
 _QUIET = {
     "OMP_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -46,12 +48,24 @@ _QUIET = {
 }
 
 
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
 class ToolProcess:
     """A process that answers one request after another."""
 
-    def __init__(self, step: ExportStep, environment: Environment, work: Path, *, patience: float = PATIENCE) -> None:
-        """Raises: ExportError where it does not start; StorageError."""
-        self._step, self._work, self._patience = step, work, patience
+    def __init__(
+        self,
+        step: ExportStep,
+        environment: Environment,
+        work: Path,
+        *,
+        patience: float = PATIENCE,
+        free: Callable[[Path], int] = _free,
+    ) -> None:
+        """`free` says how many bytes a folder's disk has left. Raises: ExportError where it does not start; StorageError."""
+        self._step, self._work, self._patience, self._free = step, work, patience, free
         self._log = tempfile.TemporaryFile(dir=work)  # noqa: SIM115
         folders = [str(one) for one in environment.beside]
         first = {"PYTHONPATH": str(environment.first)} if environment.first is not None else {}
@@ -141,7 +155,10 @@ class ToolProcess:
         return f"{killed}; its last words: {' '.join(last)[-_TOLD:]}" if last else killed
 
     def _explained(self, reason: str, kind: str, doing: str) -> ExportError | StorageError:
-        if "No space left" in reason or "Errno 28" in reason:
+        ended = (
+            not kind and self._free(self._work) < _LITTLE
+        )  # some libraries end their process where they cannot write
+        if ended or "No space left" in reason or "Errno 28" in reason:
             return StorageError(
                 f"cannot use {self._work}: the disk is full. Free some space, or choose another folder."
             )
@@ -174,10 +191,15 @@ class ToolProcess:
 
 @contextlib.contextmanager
 def tool_process(
-    step: ExportStep, environment: Environment, work: Path, *, patience: float = PATIENCE
+    step: ExportStep,
+    environment: Environment,
+    work: Path,
+    *,
+    patience: float = PATIENCE,
+    free: Callable[[Path], int] = _free,
 ) -> Iterator[ToolProcess]:
     """A process that ends with the block. Raises: ExportError, StorageError."""
-    process = ToolProcess(step, environment, work, patience=patience)
+    process = ToolProcess(step, environment, work, patience=patience, free=free)
     try:
         yield process
     finally:

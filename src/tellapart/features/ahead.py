@@ -65,7 +65,7 @@ class Ahead:
                 engine=engine,
                 preprocessing=backbone.preprocessing,
                 embedding=backbone.embedding,
-                fingerprint=backbone.fingerprint,
+                fingerprint=backbone.identity,
                 stages=backbone.stages,
                 cache=self._cache,
                 squares=self._squares,

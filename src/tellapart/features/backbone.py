@@ -28,7 +28,7 @@ from tellapart import errors
 from tellapart.errors import BackboneError
 from tellapart.features.superseded import superseded
 from tellapart.models.assembling import assemble
-from tellapart.models.catalog import BACKBONES, EmbeddedWeights
+from tellapart.models.catalog import BACKBONES, EmbeddedWeights, LastPooling
 from tellapart.models.kept_graph import GRAPHS, graph_file
 from tellapart.models.symmetry import TestTimeAugmentation
 from tellapart.models.weights import lookup_key
@@ -58,6 +58,12 @@ class ReadyBackbone:
     seconds: float  # that the export took; 0 when reused
     test_time_augmentation: TestTimeAugmentation = "none"  # the views of a picture that an embedding is the mean over
     stages: tuple[int, ...] = ()  # how many numbers of each stage the embedding begins with; the rest is the last layer
+    pooling: LastPooling = "own"  # what is put on the last maps
+
+    @property
+    def identity(self) -> str:
+        """What the embeddings depend on, beside the stages: the weights, and what is put on their maps."""
+        return self.fingerprint if self.pooling == "own" else f"{self.fingerprint}:{self.pooling}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,18 +190,23 @@ def prepare_backbone(
     weights: Path | None,
     size: int | None = None,
     crop: float | None = None,
+    pooling: LastPooling | None = None,
     graphs: Path = GRAPHS,
 ) -> PendingBackbone:
     """Find the backbone in the cache, or start to make it. Raises: BackboneError, StorageError.
 
     `size` is the input's side in pixels, `crop` the share of a picture's shorter side that it shows; None: the weights' own.
+    `pooling` is what is put on the last maps, None what the network's library puts there.
     `graphs` is where graphs without weights are kept; one that is not there is exported.
     """
-    kept = None if weights is not None else _kept(name, graphs)
+    pooling = pooling or "own"
+    kept = None if weights is not None or pooling != "own" else _kept(name, graphs)
     key = f"{_FORMAT}:{lookup_key(name, weights)}:{_makers(kept)}" + (f":{size}:{crop}" if size or crop else "")
+    key += "" if pooling == "own" else f":{pooling}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     safe = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)[:80]
     settings = {"weights": None if weights is None else str(weights), "size": size, "crop": crop}
+    settings |= {} if pooling == "own" else {"pooling": pooling}
     return PendingBackbone(name, cache / "backbones" / f"{safe}-{digest}", settings, kept)
 
 
@@ -267,6 +278,7 @@ def _read(folder: Path, *, seconds: float = 0.0) -> ReadyBackbone | None:
             preprocessing=_preprocessing(record),
             embedding=record["embedding"],
             stages=tuple(record["stages"]),
+            pooling=record.get("pooling", "own"),
             weights_source=record["weights_source"],
             weights_license=record["weights_license"],
             fingerprint=record["weights_fingerprint"],

@@ -181,7 +181,7 @@ def embed_pictures(
             engine=open_engine(backbone, device, engine, warn=reporter.warn),
             preprocessing=backbone.preprocessing,
             embedding=backbone.embedding,
-            fingerprint=backbone.fingerprint,
+            fingerprint=backbone.identity,
             stages=backbone.stages,
             cache=cache,
             squares=squares,

@@ -71,16 +71,25 @@ class TorchEngine:
         import timm
         import torch
 
-        from tellapart.models.build import stage_network
+        from tellapart.models.build import picture, stage_network
         from tellapart.models.joint import join_stages
+        from tellapart.models.last_maps import drop_head
 
         self.name = f"torch-{device}-float16"
         self.workers = max(2, cores())
         self._torch, self._device = torch, torch.device(device)
         self._lock = threading.Lock()
         network = timm.create_model(backbone.name, num_classes=0)
+        if backbone.pooling != "own":
+            drop_head(network, picture(backbone.preprocessing.size))
         network.load_state_dict(safetensors.torch.load_file(backbone.weights))
-        staged = stage_network(network, name=backbone.name, preprocessing=backbone.preprocessing, class_count=1)
+        staged = stage_network(
+            network,
+            name=backbone.name,
+            preprocessing=backbone.preprocessing,
+            class_count=1,
+            pooling=backbone.pooling,
+        )
         if backbone.stages:
             join_stages(staged, backbone.preprocessing.size)
         staged.eval().requires_grad_(False).to(self._device)

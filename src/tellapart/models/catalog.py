@@ -9,8 +9,12 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 DEFAULT = "tf_efficientnet_lite0"
+
+# What is put on the last maps of a network; own: what its library does.
+LastPooling = Literal["own", "average", "max", "flatten"]
 
 _EFFICIENTNET_LITE = "TensorFlow's EfficientNet-lite README"
 _TIMM_RESULTS = "timm's results page"

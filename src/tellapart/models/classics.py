@@ -15,6 +15,7 @@ from tellapart.errors import SettingsError
 
 Pooling = Literal["max", "average", "none"]
 
+BLOCKS, DENSE = "blocks", "dense"  # names of networks that a recipe describes: of blocks, and of dense layers alone
 BLOCKS_SIZE = 64  # pixels; of a network of blocks when no size is given
 
 SMALLEST = 16  # pixels; networks that pad everything would run on a single one, and see nothing but padding
@@ -22,30 +23,38 @@ SMALLEST = 16  # pixels; networks that pad everything would run on a single one,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Convolution, batch norm, activation, local response norm, pooling, dropout, in this order."""
+    """Convolution, batch norm, activation, local response norm, pooling, dropout, in this order; batch_norm_after moves one."""
 
     filters: int
     kernel: int = 3  # pixels, side
     stride: int = 1  # pixels
-    padding: int | str = "same"  # pixels on each side; "same": the side of the output is ceil(side / stride)
+    padding: int | str = (
+        "same"  # pixels on each side; "same": the side of the output is ceil(side / stride); "valid": 0
+    )
     groups: int = 1  # into which the convolution's channels are divided
     activation: str = "relu"  # see blocks.ACTIVATIONS
     pooling: Pooling = "max"
     pool_size: int = 2  # pixels, side
     pool_stride: int | None = None  # pixels; None: pool_size
     batch_norm: bool = True
+    batch_norm_after: bool = False  # behind the activation, in place of before it
     local_response_norm: bool = False
     dropout: float = 0.0  # probability that a value is dropped
+    l1: float = 0.0  # times the sum of |w| over the layer's own weights, added to the loss as in Keras
+    l2: float = 0.0  # times the sum of w^2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense:
-    """Linear layer, batch norm, activation, dropout, in this order."""
+    """Linear layer, batch norm, activation, dropout, in this order; batch_norm_after moves one."""
 
     units: int
     activation: str = "relu"
     batch_norm: bool = False
+    batch_norm_after: bool = False
     dropout: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +77,10 @@ class Classic:
 def classic(name: str) -> Classic:
     """The network of this name. Raises: SettingsError with the names that are near."""
     if name not in CLASSICS:
-        near = difflib.get_close_matches(name.lower(), (*CLASSICS, "blocks"), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name.lower(), (*CLASSICS, BLOCKS, DENSE), n=3, cutoff=0.5)
         remedy = f"Did you mean {' or '.join(near)}?" if near else "Take resnet18, or describe your own with blocks."
         raise SettingsError(
-            f"no network to train from scratch is called {name!r}. {remedy} All of them: {', '.join(CLASSICS)}, blocks."
+            f"no network to train from scratch is called {name!r}. {remedy} All of them: {', '.join((*CLASSICS, BLOCKS, DENSE))}."
         )
     return CLASSICS[name]
 

@@ -17,16 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import TellapartError
+from tellapart.models.catalog import LastPooling
 from tellapart.models.weights import load_backbone
 from tellapart.storage import write_bytes, write_json
 
 
 def export_backbone(
-    name: str, folder: Path, *, weights: str | None = None, size: int | None = None, crop: float | None = None
+    name: str,
+    folder: Path,
+    *,
+    weights: str | None = None,
+    size: int | None = None,
+    crop: float | None = None,
+    pooling: LastPooling = "own",
 ) -> None:
     """Write network.onnx (uint8 [N, S, S, 3] -> embedding float32 [N, D]), weights.safetensors and, last, backbone.json.
 
-    The embedding is the means of all stages and then the last layer, where models/joint.py knows the stages.
+    The embedding is the means of all stages and then the last layer, where models/joint.py knows the stages; where `pooling` says
+    what is put on the last maps, it is that alone, and the files hold nothing that comes behind them.
 
     `size` (pixels) and `crop` (share of the shorter side) take the place of those that the weights were made with.
     A folder without backbone.json is unfinished. The ONNX file is compared with the torch network before it counts.
@@ -35,18 +43,21 @@ def export_backbone(
     import safetensors.torch
     import torch
 
-    from tellapart.models.build import stage_network
+    from tellapart.models.build import picture, stage_network
     from tellapart.models.joint import join_stages
+    from tellapart.models.last_maps import drop_head
     from tellapart.models.tracing import export_embedding
 
     torch.set_num_threads(1)  # the other cores are busy with the audit
-    loaded = load_backbone(name, Path(weights) if weights else None)
+    loaded = load_backbone(name, Path(weights) if weights else None, pooling)
     changes: dict[str, Any] = {key: value for key, value in (("size", size), ("crop", crop)) if value is not None}
     preprocessing = dataclasses.replace(loaded.preprocessing, **changes)
+    if pooling != "own":
+        drop_head(loaded.network, picture(preprocessing.size))
     write_bytes(folder / "weights.safetensors", safetensors.torch.save(dict(loaded.network.state_dict())))
     path = folder / "network.onnx"
-    network = stage_network(loaded.network, name=name, preprocessing=preprocessing, class_count=1)
-    stages = join_stages(network, preprocessing.size)
+    network = stage_network(loaded.network, name=name, preprocessing=preprocessing, class_count=1, pooling=pooling)
+    stages = join_stages(network, preprocessing.size) if pooling == "own" else ()
     embedding = export_embedding(network, size=preprocessing.size, path=path, name=name)
     write_json(
         folder / "backbone.json",
@@ -55,6 +66,7 @@ def export_backbone(
             "preprocessing": dataclasses.asdict(preprocessing),
             "embedding": embedding,
             "stages": stages,
+            **({} if pooling == "own" else {"pooling": pooling}),
             "weights_source": loaded.source,
             "weights_license": loaded.license,
             "weights_fingerprint": _digest(folder / "weights.safetensors"),

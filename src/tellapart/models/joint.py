@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tellapart.models.staged import StagedNetwork, begins_stage
+from tellapart.models.stage_finding import begins_stage
+from tellapart.models.staged import StagedNetwork
 
 _SAME = 1e-4  # relative; a mean that the last layer's embedding already is
 _MOST = 8  # stages; of networks whose every block counts as one (ConvMixer, Xception) the embedding would be ten times as wide

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import timm
-import torch
 from timm.models.nasnet import NASNetALarge
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet as WholeGoogLeNet
@@ -20,12 +18,14 @@ from torchvision.models.googlenet import BasicConv2d
 
 from tellapart.errors import SettingsError
 from tellapart.models.blocks import Block, Dense, blocks_network
-from tellapart.models.build import BuiltNetwork, stage_network
-from tellapart.models.classics import BLOCKS_SIZE, SMALLEST, Classic, classic
-from tellapart.models.staged import StagedNetwork
+from tellapart.models.build import BuiltNetwork, picture, stage_network
+from tellapart.models.catalog import LastPooling
+from tellapart.models.classics import BLOCKS, BLOCKS_SIZE, DENSE, SMALLEST, Classic, classic
+from tellapart.models.last_maps import drop_head
+from tellapart.models.scaffold import seeded
+from tellapart.models.staged import Listening, StagedNetwork
 from tellapart.preprocessing import Preprocessing
 
-BLOCKS = "blocks"
 _TIMM_NAMES: Mapping[str, str] = {"xception": "legacy_xception"}
 _DRAWN = "drawn at random"
 
@@ -41,17 +41,18 @@ def build_scratch(
     channels: Literal[1, 3] = 3,
     dropout: float | None = None,
     drop_path: float = 0.0,
-    flatten: bool | None = None,
+    pooling: LastPooling | None = None,
 ) -> BuiltNetwork[StagedNetwork]:
-    """The classic of this name, or with `blocks` a network out of `blocks` and `dense`, with random weights.
+    """The classic of this name, or with `blocks` a network out of `blocks` and `dense` (with `dense` of the latter alone), random.
 
     The weights are a function of `seed` (and of the network) alone; torch's global generator is left as it was.
     `size` is the side of the input in pixels, None the network's own (64 for blocks). `dropout` is the probability
     before the classifier, and between the dense layers of AlexNet and VGG; None is what the paper says, for blocks 0.
     `drop_path` is the probability of dropping the last residual branch (Huang et al. 2016, arXiv 1603.09382).
-    `flatten`: see blocks_network. Raises: SettingsError.
+    `pooling`: what is put on the last maps; None: what the network's library puts there, of blocks see blocks_network.
+    Raises: SettingsError.
     """
-    if name == BLOCKS:
+    if name in (BLOCKS, DENSE) and not (name == DENSE and blocks):
         entry = Classic(
             name=name,
             library="own",
@@ -73,10 +74,16 @@ def build_scratch(
     chosen = entry.dropout if dropout is None else dropout
     _check(entry, side, channels, chosen, drop_path)
     preprocessing = Preprocessing(size=side, crop=1.0, interpolation="bilinear")
-    with _seeded(seed):
-        trunk = create_trunk(entry, size=side, channels=channels, dropout=chosen, drop_path=drop_path, flatten=flatten)
+    with seeded(seed):
+        trunk = create_trunk(entry, size=side, channels=channels, dropout=chosen, drop_path=drop_path, pooling=pooling)
         network = stage_network(
-            trunk, name=name, preprocessing=preprocessing, class_count=class_count, channels=channels, dropout=chosen
+            trunk,
+            name=name,
+            preprocessing=preprocessing,
+            class_count=class_count,
+            channels=channels,
+            dropout=chosen,
+            pooling="own" if entry.library == "own" or pooling is None else pooling,
         )
     return BuiltNetwork(network=network, name=name, preprocessing=preprocessing, source=_DRAWN, license="yours")
 
@@ -88,7 +95,7 @@ def create_trunk(
     channels: int = 3,
     dropout: float = 0.0,
     drop_path: float = 0.0,
-    flatten: bool | None = None,
+    pooling: LastPooling | None = None,
 ) -> nn.Module:
     """A network without its classifier, float [B, channels, size, size] -> embedding [B, D], in timm's protocol.
 
@@ -97,8 +104,15 @@ def create_trunk(
     if entry.library == "own":
         # The last dense layer's dropout is the one before the classifier, which StagedNetwork has.
         inner = [dataclasses.replace(layer, dropout=layer.dropout or dropout) for layer in entry.dense[:-1]]
-        dense = entry.dense if entry.name == BLOCKS else (*inner, *entry.dense[-1:])
-        return blocks_network(entry.blocks, dense, size=size, channels=channels, flatten=flatten)
+        dense = entry.dense if entry.name in (BLOCKS, DENSE) else (*inner, *entry.dense[-1:])
+        return blocks_network(entry.blocks, dense, size=size, channels=channels, pooling=pooling)
+    trunk = _library_trunk(entry, channels=channels, dropout=dropout, drop_path=drop_path)
+    if pooling not in (None, "own"):
+        drop_head(trunk, picture(size, channels))
+    return trunk
+
+
+def _library_trunk(entry: Classic, *, channels: int, dropout: float, drop_path: float) -> nn.Module:
     if entry.library == "torchvision":
         return GoogLeNet(channels)
     if entry.name == "nasnetamobile":
@@ -133,7 +147,7 @@ class GoogLeNet(nn.Module):
         self.stages = nn.Sequential()
         for number, names in enumerate(stages):
             parts = OrderedDict((part, whole.get_submodule(part)) for part in names.split())
-            self.stages.add_module(str(number), nn.Sequential(parts))
+            self.stages.add_module(str(number), Listening(parts))
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -173,14 +187,6 @@ class NASNetAMobile(NASNetALarge):
                 before, now = now, later
         features: Tensor = self.act(now)
         return features
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        # Networks are built on the CPU; torch.manual_seed would touch a GPU's generator, which fork_rng leaves out.
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 def _check(entry: Classic, size: int, channels: int, dropout: float, drop_path: float) -> None:

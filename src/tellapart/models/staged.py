@@ -5,25 +5,19 @@ Shapes: B batch, S side of the picture, C H W channels, height and width of a st
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tellapart.models.catalog import LastPooling
+from tellapart.models.last_maps import pool
+from tellapart.models.stage_finding import step_of
 from tellapart.models.trainable import NamedParameters, Trainable, only_trained
 from tellapart.preprocessing import Preprocessing
 
-_CONTAINERS = ("blocks", "stages", "layers")  # in timm's networks: one child a stage
-_FLAT = ("features",)  # VGG, DenseNet: layers and blocks in one list, to be grouped by resolution
-_STAGE = re.compile(r"(layer|stage|s)_?\d+")  # ResNet's layer1 ... layer4, RegNet's s1 ... s4
-# A vision transformer adds its positions in a method, which ends by calling the module `pos_drop`.
-_METHODS = {"pos_drop": "_pos_embed"}
-_TOLERANCE = 1e-4  # relative; the chain of stages must give what the network's own forward gives
 # Source: ITU-R BT.601, the weights that Pillow's mode L uses.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -46,13 +40,15 @@ class StagedNetwork(Trainable):
         preprocessing: Preprocessing,
         channels: Literal[1, 3] = 3,
         dropout: float = 0.0,
+        pooling: LastPooling = "own",
     ) -> None:
         """`stages` lists the paths of the trunk's modules, stage by stage; `find_stages` finds them."""
         super().__init__()
         self.trunk = trunk
         self.stages = tuple(tuple(paths) for paths in stages)
-        self.embedding, self.channels = embedding, channels
+        self.embedding, self.channels, self.pooling, self.size = embedding, channels, pooling, preprocessing.size
         self.frozen = 0  # so many stages, from below, are neither trained nor update their statistics
+        self.still: tuple[str, ...] = ()  # paths of layers of the other stages that are not trained either
         self.batch_norm_frozen = False  # statistics of the other stages stay as they are too
         self.joined: dict[str, int] = {}  # path -> channels, whose means the embedding begins with; see joint.py
         mean, std = (torch.tensor(values, dtype=torch.float64) for values in (preprocessing.mean, preprocessing.std))
@@ -66,17 +62,25 @@ class StagedNetwork(Trainable):
         self.register_buffer("luma", torch.tensor(_LUMA).view(1, 3, 1, 1), persistent=False)
         self.dense: nn.Module = nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(embedding, class_count)
+        self.classifier: nn.Linear = nn.Linear(embedding, class_count)
+        self.auxiliary = nn.ModuleDict()  # further classifiers that a training has, see scaffold.py
 
     def add_dense(self, layers: Sequence[nn.Module], *, embedding: int) -> None:
         """Put layers [B, D] -> [B, `embedding`] between the network and a new classifier, which torch initialises."""
         self.dense, self.embedding = nn.Sequential(*layers), embedding
         self.classifier = nn.Linear(embedding, self.classifier.out_features)
 
-    def forward(self, inputs: Tensor, start: int = 0) -> Tensor:
-        """Logits float [B, K]."""
+    def forward(self, inputs: Tensor, start: int = 0) -> Any:
+        """Logits float [B, K]; in training, where there are auxiliary classifiers, a tuple of these and of theirs."""
         logits: Tensor = self.classifier(self.dropout(self.embed(inputs, start)))
-        return logits
+        return (logits, *self._auxiliary_logits()) if self.training and self.auxiliary else logits
+
+    def _auxiliary_logits(self) -> list[Tensor]:
+        heard: dict[str, Tensor] = {}
+        for module in self.trunk.modules():
+            if isinstance(module, Listening):
+                heard |= module.let_go()
+        return [self.auxiliary[name](maps) for name, maps in heard.items()]
 
     def embed(self, inputs: Tensor, start: int = 0) -> Tensor:
         """Embeddings float [B, D]; where stages are joined, their means in order and then the last layer's."""
@@ -85,8 +89,7 @@ class StagedNetwork(Trainable):
 
     def finish(self, features: Tensor, means: Sequence[Tensor]) -> Tensor:
         """Embeddings float [B, D] of what the last stage gives, and of the joined stages' means."""
-        trunk: Any = self.trunk  # has timm's forward_features and forward_head
-        embedding: Tensor = self.dense(trunk.forward_head(features, pre_logits=True))
+        embedding: Tensor = self.dense(pool(self.trunk, features, self.pooling))
         return torch.cat([*means, embedding], dim=1) if means else embedding
 
     def run_stages(self, inputs: Tensor, start: int, stop: int, means: list[Tensor] | None = None) -> Tensor:
@@ -101,7 +104,7 @@ class StagedNetwork(Trainable):
             return whole
         for paths in self.stages[start:stop]:
             for path in paths:
-                features = _step(self.trunk, path)(features)
+                features = step_of(self.trunk, path)(features)
                 if means is not None and path in self.joined:
                     means.append(self.mean_over_places(features))
         return features
@@ -125,7 +128,7 @@ class StagedNetwork(Trainable):
         """The modules of one stage, in the order in which they run. With one stage only, that is the whole trunk."""
         if len(self.stages) == 1:
             return [self.trunk]
-        steps = (_step(self.trunk, path) for path in self.stages[stage])
+        steps = (step_of(self.trunk, path) for path in self.stages[stage])
         return [step for step in steps if isinstance(step, nn.Module)]
 
     def stage_parameters(self, stage: int) -> NamedParameters:
@@ -141,13 +144,13 @@ class StagedNetwork(Trainable):
         stages = [self.stage_parameters(stage) for stage in range(self.frozen, len(self.stages))]
         classifier = [
             (f"{part}.{name}", parameter)
-            for part, module in (("dense", self.dense), ("classifier", self.classifier))
+            for part, module in (("dense", self.dense), ("classifier", self.classifier), ("auxiliary", self.auxiliary))
             for name, parameter in module.named_parameters()
         ]
         return only_trained([*stages, classifier])
 
     def train(self, mode: bool = True) -> StagedNetwork:
-        """As torch does, except that frozen stages stay in evaluation mode: no dropout, statistics as they are."""
+        """As torch does, except that frozen stages and layers stay in evaluation mode: no dropout, statistics as they are."""
         super().train(mode)
         if mode:
             if self.frozen == len(self.stages):
@@ -155,6 +158,8 @@ class StagedNetwork(Trainable):
             for stage in range(self.frozen):
                 for module in self.stage_modules(stage):
                     module.eval()
+            for path in self.still:
+                self.trunk.get_submodule(path).eval()
             if self.batch_norm_frozen:
                 for module in self.trunk.modules():  # not the dense layers, whose statistics begin with this training
                     if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -170,111 +175,21 @@ class StagedNetwork(Trainable):
         return len(self.stages) - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    path: str
-    halvings: int  # how many times it halves the resolution
-    trained: bool  # whether it has parameters
+class Listening(nn.Sequential):
+    """Layers in a row that keep what some of them give in training, until it is let go of."""
 
+    wanted: tuple[str, ...] = ()  # names of children
 
-def find_stages(trunk: nn.Module, sample: Tensor) -> list[list[str]]:
-    """The stages of a network as lists of module paths; one stage with everything where it is no chain of modules.
+    def forward(self, x: Tensor) -> Tensor:
+        """As nn.Sequential."""
+        self._heard: dict[str, Tensor] = {}
+        for name, module in self.named_children():
+            x = module(x)
+            if self.training and name in self.wanted:
+                self._heard[name] = x
+        return x
 
-    `sample` is a normalised float32 [B, C, S, S]. Stages are the children of `blocks`, `stages` or `layers`, or
-    ResNet's layer1 to layer4; what comes before them belongs to the first, what follows to the last. Where there are
-    none (VGG, DenseNet, Inception), a stage ends when the resolution has halved. The chain counts only when it gives
-    what `forward_features` gives.
-    """
-    was_training = trunk.training
-    trunk.eval()
-    try:
-        with torch.inference_mode():
-            steps, expected = _record(trunk, sample)
-            features = sample
-            for step in steps:
-                features = _step(trunk, step.path)(features)
-        if not steps or features.shape != expected.shape or not _close(features, expected):
-            return [[""]]
-    # Whatever a module says to an input that is not its own: this network is no chain.
-    except Exception:
-        return [[""]]
-    finally:
-        trunk.train(was_training)
-    return _group_by_name(steps) or _group_by_resolution(steps)
-
-
-def begins_stage(path: str) -> bool:
-    """Whether a module is named as a stage is."""
-    return bool(_STAGE.fullmatch(path)) or path.split(".")[0] in _CONTAINERS
-
-
-def _step(trunk: nn.Module, path: str) -> Callable[[Tensor], Tensor]:
-    step: Any = getattr(trunk, path) if path in _METHODS.values() else trunk.get_submodule(path)
-    found: Callable[[Tensor], Tensor] = step
-    return found
-
-
-def _record(trunk: Any, sample: Tensor) -> tuple[list[_Step], Tensor]:
-    """The modules that `forward_features` calls, in that order, and what it gives."""
-    steps: list[_Step] = []
-
-    def hook(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            halvings = round(math.log2(inputs[0].shape[-1] / output.shape[-1])) if output.ndim == 4 else 0
-            trained = any(True for _ in module.parameters())
-            steps.append(_Step(path=path, halvings=halvings, trained=trained))
-
-        return record
-
-    hooks = []
-    for name, child in trunk.named_children():
-        parts = [f"{name}.{part}" for part, _ in child.named_children()] if name in (*_CONTAINERS, *_FLAT) else []
-        for path in parts or [name]:
-            method = _METHODS.get(path, "")
-            known = method if hasattr(trunk, method) and method else path
-            hooks.append(trunk.get_submodule(path).register_forward_hook(hook(known)))
-    try:
-        return steps, trunk.forward_features(sample)
-    finally:
-        for handle in hooks:
-            handle.remove()
-
-
-def _group_by_name(steps: Sequence[_Step]) -> list[list[str]]:
-    begins = [begins_stage(step.path) for step in steps]
-    if not any(begins):
-        return []
-    stages: list[list[str]] = [[]]
-    begun = False
-    for step, begin in zip(steps, begins, strict=True):
-        if begin and begun:
-            stages.append([])
-        begun = begun or begin
-        stages[-1].append(step.path)
-    return stages
-
-
-def _group_by_resolution(steps: Sequence[_Step]) -> list[list[str]]:
-    """A stage ends with the step that halves the resolution, and needs something to train.
-
-    Where the first step halves it already, it is the stem of a network for large pictures, and the first stage goes on
-    to an eighth: DenseNet's stem, first dense block and transition.
-    """
-    stages: list[list[str]] = []
-    current: list[str] = []
-    halvings, trained, wanted = 0, False, 3 if steps[0].halvings else 1
-    for step in steps:
-        current.append(step.path)
-        halvings, trained = halvings + step.halvings, trained or step.trained
-        if halvings >= wanted and trained:
-            stages.append(current)
-            current, halvings, trained, wanted = [], 0, False, 1
-    if trained or not stages:
-        stages.append(current)
-    else:
-        stages[-1].extend(current)
-    return stages
-
-
-def _close(found: Tensor, expected: Tensor) -> bool:
-    return bool((found - expected).abs().max() <= _TOLERANCE * expected.abs().max())
+    def let_go(self) -> dict[str, Tensor]:
+        """What the wanted children gave last, float [B, C, H, W] by name."""
+        heard, self._heard = self._heard, {}
+        return heard

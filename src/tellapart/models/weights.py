@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart.errors import BackboneError, BackboneUnavailable, one_line
-from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, embedded_file
+from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, LastPooling, embedded_file
 from tellapart.models.hub import hub_client
 from tellapart.preprocessing import Interpolation, Preprocessing
 
@@ -54,14 +54,18 @@ def lookup_key(name: str, weights: Path | None) -> str:
     return f"{name}:hub"
 
 
-def load_backbone(name: str, weights: Path | None, *, with_classifier: bool = False) -> LoadedWeights:
-    """Build timm's network of this name and fill it; `with_classifier` leaves the one that it was pretrained with on it.
+def load_backbone(
+    name: str, weights: Path | None, pooling: LastPooling = "own", *, with_classifier: bool = False
+) -> LoadedWeights:
+    """Build timm's network of this name and fill it; where `pooling` is told, a file needs nothing from behind the last maps.
+
+    `with_classifier` leaves the one that it was pretrained with on it.
 
     Raises: BackboneError when the name is unknown, the weights do not fit, or no network reaches the hub.
     """
     known = BACKBONES.get(name)
     if weights is not None:
-        loaded = _from_file(name, weights)
+        loaded = _from_file(name, weights, pooling)
     elif known is not None and known.embedded is not None:
         loaded = _from_package(name, known.embedded)
     else:
@@ -170,17 +174,32 @@ def _from_package(name: str, embedded: EmbeddedWeights) -> LoadedWeights:
     return _ready(network, dict(zip(own, state.values(), strict=True)), f"package {embedded.package}", embedded.license)
 
 
-def _from_file(name: str, path: Path) -> LoadedWeights:
+def _from_file(name: str, path: Path, pooling: LastPooling) -> LoadedWeights:
     network = create_network(name)
     state = read_weights(path)
     own = network.state_dict()
     classifier = getattr(network, "pretrained_cfg", {}).get("classifier") or "classifier"
-    heads = tuple(f"{head}." for head in ((classifier,) if isinstance(classifier, str) else classifier))
+    left_out = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    if pooling != "own":
+        left_out += _behind_the_maps(name)
+    heads = tuple(f"{head}." for head in left_out)
     wanted = {key: value for key, value in own.items() if not key.startswith(heads)}
     found = {key: value for key, value in state.items() if not key.startswith(heads)}
     check_fit(wanted, found, path=path, name=name)
     fitting = {key: found[key] for key in wanted}
     return _ready(network, {**own, **fitting}, f"file {path.name}", "as given by you")
+
+
+def _behind_the_maps(name: str) -> tuple[str, ...]:
+    """The names of the parts that do nothing for the last maps; nothing is computed."""
+    import torch
+
+    from tellapart.models.last_maps import head_parts
+
+    with torch.device("meta"):
+        network = create_network(name)
+        _, *sides = getattr(network, "pretrained_cfg", {}).get("input_size") or (3, 224, 224)
+        return head_parts(network, torch.zeros(1, 3, *sides))
 
 
 def _from_hub(name: str) -> LoadedWeights:

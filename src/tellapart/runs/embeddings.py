@@ -139,6 +139,7 @@ def own_backbone(run: OpenRun) -> ReadyBackbone:
         preprocessing=run.preprocessing,
         embedding=record.embedding,
         stages=record.stages,
+        pooling=record.pooling,
         weights_source=record.weights_source,
         weights_license=record.weights_license,
         fingerprint=record.weights_fingerprint,
@@ -152,7 +153,12 @@ def _pretrained(run: OpenRun, reporter: Reporter) -> ReadyBackbone:
     settings, own = run.settings, run.preprocessing
     weights = Path(settings.weights) if settings.weights else None
     pending = prepare_backbone(
-        settings.backbone, cache=cache_folder(), weights=weights, size=settings.network.size, crop=settings.network.crop
+        settings.backbone,
+        cache=cache_folder(),
+        weights=weights,
+        size=settings.network.size,
+        crop=settings.network.crop,
+        pooling=settings.network.pooling,
     )
     try:
         ready = pending.wait()

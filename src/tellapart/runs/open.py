@@ -27,6 +27,7 @@ from tellapart.explanation.decomposition import StageMaps
 from tellapart.explanation.graph import LOGITS, Graph
 from tellapart.explanation.layers import Layer, feature_maps, find_layer, read_layers
 from tellapart.explanation.methods import Subject
+from tellapart.models.symmetry import VIEWS
 from tellapart.preprocessing import Preprocessing
 from tellapart.records import LINES, ROWS
 from tellapart.runs.answered_boxes import BoxTable, read_box_lines
@@ -283,8 +284,15 @@ class OpenRun:
 
         size = self.preprocessing.size
         image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
-        with torch.inference_mode():
-            given = network.eval()(torch.from_numpy(image)).numpy()
+        views = [
+            np.flip(turned, axis=2) if mirrored else turned
+            for turns, mirrored in VIEWS[self.manifest.backbone.test_time_augmentation]
+            for turned in [np.rot90(image, turns, axes=(1, 2))]
+        ]
+        with (
+            torch.inference_mode()
+        ):  # the classifier is linear: of several views the file gives the mean of their logits
+            given = network.eval()(torch.from_numpy(np.concatenate(views))).numpy().mean(axis=0, keepdims=True)
         (expected,) = self.graph.open([LOGITS]).run(image, [LOGITS])
         difference = float(np.abs(given - expected).max() / max(1.0, np.abs(expected).max()))
         compression = self.manifest.compression

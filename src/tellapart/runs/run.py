@@ -102,7 +102,7 @@ def _is_planned(folder: Path) -> bool:
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
-    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
+    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights, "base": settings.base}
     whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
     if settings.embeddings is not None and os.path.isdir(settings.embeddings):  # else it is a name
         whole["embeddings"] = os.path.abspath(settings.embeddings)

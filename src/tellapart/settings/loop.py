@@ -14,6 +14,17 @@ from tellapart.training.planning import CPU_BATCH
 
 # The names of training/optimizer.py and training/schedule.py, which import torch.
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta"]
+# asymmetric: several classes a picture; tversky, lovasz: a class a pixel; hinge, mean_squared_error: one class a picture
+LossName = Literal[
+    "cross_entropy",
+    "focal",
+    "hinge",
+    "mean_squared_error",
+    "binary_cross_entropy",
+    "asymmetric",
+    "tversky",
+    "lovasz",
+]
 ScheduleName = Literal["cosine", "step", "exponential", "piecewise", "plateau", "constant"]
 
 # Checkpoints from before these could be told go on where they are not.
@@ -43,8 +54,7 @@ class LoopSettings(Part):
     decay_epochs: float | None = Field(None, gt=0, le=10_000)
     decay_rate: float = Field(0.1, gt=0, le=1)
     decay_at: tuple[Annotated[float, Field(gt=0, le=10_000)], ...] = ()  # epochs after which a piecewise schedule falls
-    # asymmetric: several classes a picture; tversky, lovasz: a class a pixel
-    loss: Literal["cross_entropy", "focal", "asymmetric", "tversky", "lovasz"] = "cross_entropy"
+    loss: LossName = "cross_entropy"
     focal_gamma: float = Field(2.0, ge=0, le=10)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     sampling: Literal["natural", "balanced"] = "natural"

@@ -6,19 +6,22 @@ None means: chosen by strategy, network or budget.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tellapart.data.augmentation import RANGES, Augmentation
+from tellapart.data.splitting import SplitTerms
+from tellapart.models.catalog import LastPooling
 from tellapart.models.classics import Block, Dense
 from tellapart.records import MOST_WINDOW
 from tellapart.settings.mirror import Part, mirror
 
 
 def _known_padding(value: int | str) -> int | str:
-    if value != "same" and not (isinstance(value, int) and 0 <= value <= 64):
-        raise ValueError('padding is "same" or a number of pixels from 0 to 64')
+    if value not in ("same", "valid") and not (isinstance(value, int) and 0 <= value <= 64):
+        raise ValueError('padding is "same", "valid" or a number of pixels from 0 to 64')
     return value
 
 
@@ -31,15 +34,24 @@ _BLOCK: dict[str, dict[str, float]] = {
     "activation": {},
     "pooling": {},
     "pool_size": {"ge": 1, "le": 32},
+    "pool_stride": {"ge": 1, "le": 32},
     "batch_norm": {},
+    "batch_norm_after": {},
     "dropout": {"ge": 0, "lt": 1},
+    "l1": {"ge": 0, "le": 1000},
+    "l2": {"ge": 0, "le": 1000},
 }
 _DENSE: dict[str, dict[str, float]] = {
     "units": {"ge": 1, "le": 65536},
     "activation": {},
     "batch_norm": {},
+    "batch_norm_after": {},
     "dropout": {"ge": 0, "lt": 1},
+    "l1": {"ge": 0, "le": 1000},
+    "l2": {"ge": 0, "le": 1000},
 }
+# Checkpoints from before these could be told go on where they are not.
+LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2", "head"})
 # How training pictures are varied. What is left out is the preset's.
 _AUGMENT: dict[str, dict[str, float]] = {
     "preset": {},
@@ -103,7 +115,7 @@ class TextNetworkSettings(Part):
 class NetworkSettings(Part):
     """The network of `--strategy scratch`, and what differs from a pretrained one's own settings."""
 
-    name: str = Field("blocks", min_length=1)  # a classic's name, or "blocks"
+    name: str = Field("blocks", min_length=1)  # a classic's name, "blocks", or "dense": no block at all
     # What finds boxes on a backbone, and weights of a whole such network: coco.
     detector: DetectorName | None = None
     weights: str | None = Field(None, min_length=1)
@@ -124,9 +136,53 @@ class NetworkSettings(Part):
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
     dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
     drop_path: float = Field(0.0, ge=0, lt=1)
+    # What is put on the last maps, of pretrained networks too; None: what the network's library puts there, of blocks flatten
+    # before dense layers and else average. `flatten = true` or `false` says flatten or average.
+    pooling: LastPooling | None = None
+    # sigmoid: one number, the probability of the second of two classes, in place of one for each; the same answers come out.
+    output: Literal["softmax", "sigmoid"] | None = None
+    auxiliary: bool = False  # GoogLeNet's two further classifiers, which help to train it and are no part of the model
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
     text: TextNetworkSettings = TextNetworkSettings()  # of texts; `name` is text_cnn or dpcnn then
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten_is_a_pooling(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "flatten" not in values:
+            return values
+        told, others = values["flatten"], {key: value for key, value in values.items() if key != "flatten"}
+        if not isinstance(told, bool):
+            raise ValueError(f"flatten is {told!r}; it must be true or false")
+        if others.setdefault("pooling", "flatten" if told else "average") != ("flatten" if told else "average"):
+            raise ValueError(
+                f"flatten is {str(told).lower()} and pooling is {others['pooling']}, which differ. Leave one of them out"
+            )
+        return others
+
+
+UNFREEZE_WORDS = ("head", "half", "all")
+
+
+class FineTuneSettings(Part):
+    """How much of a pretrained network trains."""
+
+    unfreeze: str | None = None  # head, half, all, a share, a number of stages, a layer, or last 3 layers
+    views: int | None = Field(
+        None, ge=0, le=64
+    )  # augmented views a picture that are cached; 0: none, every view is new
+    # Where the classifier begins: as the one on the frozen network, or at random, as in tutorials.
+    head: Literal["probe", "random"] = "probe"
+    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
+    first_epochs: int | None = Field(None, ge=1, le=10_000)
+    first_views: int | None = Field(None, ge=1, le=64)
+    # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
+    batch_norm: Literal["train", "frozen"] = "frozen"
+
+    @field_validator("unfreeze", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class ProbeSettings(Part):
@@ -150,6 +206,52 @@ class KFoldSettings(Part):
     repeats: int = Field(1, ge=1, le=100)  # other folds each time
     # What becomes model.onnx: one network trained on all but a validation split, or the mean of the K in one file.
     keep: Literal["one", "ensemble"] = "one"
+
+
+class SplitSettings(Part):
+    """How what is learned from is split, where it does not say it itself."""
+
+    # Train, validation and test, such as 80/10/10; None: 70/10/20.
+    shares: tuple[float, float, float] | None = None
+    validation: float | None = Field(None, gt=0, lt=0.9)  # of what is train: 5% or 0.05
+    test_from: Literal["validation"] | None = None  # a fifth of the validation split that was given becomes the test
+    seed: int | None = Field(None, ge=0, lt=2**32)  # None: the run's
+    limit: int | None = Field(None, ge=2)  # so many pictures at most, drawn at random; None: all
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _three_shares(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        parts = re.split(r"[/,:]", value) if isinstance(value, str) else value
+        try:
+            numbers = [float(str(part).strip().removesuffix("%")) for part in parts]
+        except (TypeError, ValueError):
+            numbers = []
+        if len(numbers) != 3 or min(numbers) <= 0:
+            raise ValueError("it is three numbers above 0, of train, validation and test, such as 80/10/10")
+        return tuple(number / sum(numbers) for number in numbers)
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _a_share(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().endswith("%"):
+            try:
+                return float(value.strip().removesuffix("%")) / 100
+            except ValueError:
+                raise ValueError("it is a share such as 5% or 0.05") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_thing_says_it(self) -> SplitSettings:
+        if self.shares is not None and self.validation is not None:
+            raise ValueError("shares and validation both say how large validation is. Leave one of them out")
+        return self
+
+    @property
+    def terms(self) -> SplitTerms:
+        """As the data room takes them."""
+        return SplitTerms(shares=self.shares, validation=self.validation, test_from=self.test_from, seed=self.seed)
 
 
 class ReadingSettings(Part):

@@ -19,7 +19,18 @@ from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.models.keras_names import timm_name
 from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.mirror import Part
-from tellapart.settings.parts import AugmentSettings, KFoldSettings, NetworkSettings, ProbeSettings, ReadingSettings
+from tellapart.settings.parts import (
+    LATER as LATER_OF_NETWORKS,
+)
+from tellapart.settings.parts import (
+    AugmentSettings,
+    FineTuneSettings,
+    KFoldSettings,
+    NetworkSettings,
+    ProbeSettings,
+    ReadingSettings,
+    SplitSettings,
+)
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
@@ -36,29 +47,12 @@ _LEARNED_WITHOUT = {
     "precision",
     "kfold",
 }
+_LEARNED_WITHOUT |= {"split"}  # who is in which split counts, not how that was told
+_LEARNED_WITHOUT |= {"base"}  # its weights count, not where they lie
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _LEARNED_WITHOUT |= {"embeddings"}  # of texts, which are no part of a network that trains
 _OF_FIRST = ("first_epochs", "first_views")  # of what is fine-tuned, what a first answer alone looks at, too
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class FineTuneSettings(Part):
-    """How much of a pretrained network trains."""
-
-    unfreeze: str | None = None  # head, half, all, a share, or a number of stages
-    views: int | None = Field(
-        None, ge=0, le=64
-    )  # augmented views a picture that are cached; 0: none, every view is new
-    # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
-    first_epochs: int | None = Field(None, ge=1, le=10_000)
-    first_views: int | None = Field(None, ge=1, le=64)
-    # The statistics of the stages that train. Those of the batch differ from those that the probe was fitted under.
-    batch_norm: Literal["train", "frozen"] = "frozen"
-
-    @field_validator("unfreeze", mode="before")
-    @classmethod
-    def _number_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class TrainSettings(Part):
@@ -76,6 +70,7 @@ class TrainSettings(Part):
     fallback_backbone: str | None = Field(None, min_length=1)  # taken where the weights of `backbone` cannot be had
     weights: str | None = None  # a .safetensors file for the backbone
     embeddings: str | None = Field(None, min_length=1)  # of texts: a folder or a name of a network of sentences
+    base: str | None = Field(None, min_length=1)  # a finished run whose network is trained on; --from
     class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(0, ge=0, lt=2**32)
     precision: float | None = Field(None, gt=0, le=1)  # of each label that is named; None: the best F1 (multilabel)
@@ -91,6 +86,7 @@ class TrainSettings(Part):
     value_range: str | None = None
     kfold: KFoldSettings = KFoldSettings()
     reading: ReadingSettings = ReadingSettings()
+    split: SplitSettings = SplitSettings()
     probe: ProbeSettings = ProbeSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
@@ -159,9 +155,29 @@ class TrainSettings(Part):
                 f"kfold.repeats is {self.kfold.repeats}, and the column {column!r} gives the same folds each time. Leave one of "
                 "them out"
             )
+        told = [name for name in _changed(self.split) if name != "limit"]
+        if self.folded and told:
+            raise ValueError(
+                f"split.{told[0]} is set, and of K folds every picture is tested. Leave it out, or leave out --kfold"
+            )
         if not self.folded and _changed(self.kfold):
             raise ValueError(
                 f"kfold.{_changed(self.kfold)[0]} is set without folds. Give --kfold 5 too, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_network_goes_on(self) -> TrainSettings:
+        if self.base is None:
+            return self
+        wrong = {
+            "--strategy probe": self.strategy == "probe",
+            "--kfold": self.folded,
+            "--backbones": self.compares_backbones,
+        }
+        for name in (name for name, given in wrong.items() if given):
+            raise ValueError(
+                f"base is {self.base!r}, whose network is trained on, and {name} is not for that. Leave one of them out"
             )
         return self
 
@@ -176,10 +192,13 @@ class TrainSettings(Part):
             **{f"network.text.{key}": self.strategy != "scratch" for key in _changed(network.text)},
             "network.crop": network.crop is not None and self.strategy == "scratch",
             "network.dense": bool(network.dense) and self.strategy == "probe",
+            "network.output": network.output is not None and self.strategy == "probe",
+            "network.auxiliary": network.auxiliary and self.strategy != "scratch",
             "network.test_time_augmentation": network.test_time_augmentation != "none" and self.strategy == "probe",
             **{f"probe.{key}": self.strategy == "scratch" for key in _changed(self.probe)},
             **{
-                f"finetune.{key}": self.strategy == "scratch" or (self.strategy == "probe" and key not in _OF_FIRST)
+                f"finetune.{key}": (self.strategy == "scratch" and self.base is None)
+                or (self.strategy == "probe" and key not in _OF_FIRST)
                 for key in _changed(self.finetune)
             },
             **{f"augment.{key}": self.strategy == "probe" for key in _changed(self.augment)},
@@ -192,7 +211,9 @@ class TrainSettings(Part):
         }
         for name in (name for name, given in idle.items() if given):
             other = "scratch" if name.startswith("network.") and self.strategy != "scratch" else "finetune"
-            other = "finetune" if name in ("network.dense", "network.test_time_augmentation") else other
+            other = (
+                "finetune" if name in ("network.dense", "network.output", "network.test_time_augmentation") else other
+            )
             named = ", or name the network with --network instead" if name == "backbone" else ""
             raise ValueError(
                 f"{name} is set, which --strategy {self.strategy} does not use. Leave it out{named}, or give --strategy {other}"
@@ -218,6 +239,11 @@ class TrainSettings(Part):
             del found["network"]["text"]
         for name in LATER.difference(_changed(self.loop)):
             del found["loop"][name]
+        network, told = self.network, found["network"]
+        layers = [*zip(network.blocks, told["blocks"], strict=True), *zip(network.dense, told["dense"], strict=True)]
+        for part, values in [(network, told), (self.finetune, found["finetune"]), *layers]:
+            for name in LATER_OF_NETWORKS.intersection(values).difference(_changed(part)):
+                del values[name]
         for name in AUGMENTED_LATER:
             if found["augment"][name] is None:
                 del found["augment"][name]
@@ -227,7 +253,15 @@ class TrainSettings(Part):
     @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
-        return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
+        seed = self.seed if self.split.seed is None else self.split.seed
+        return ReadOptions(
+            task=self.task,
+            separator=self.label_separator,
+            span=self.span,
+            limit=self.split.limit,
+            seed=0 if self.split.limit is None else seed,
+            **self.reading.model_dump(),
+        )
 
     @property
     def folded(self) -> bool:

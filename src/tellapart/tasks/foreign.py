@@ -26,11 +26,15 @@ _FOR: Mapping[str, str] = MappingProxyType(
         "augment.mosaic": BOXES,
         "network.decoder": MASKS,
         "augment.elastic": MASKS,
+        "network.pooling": LABELS,
+        "network.output": LABELS,
+        "network.auxiliary": LABELS,
         "probe.strength": LABELS,
         "probe.weighing": LABELS,
     }
 )
 _LOSSES_OF_MASKS = ("tversky", "lovasz")
+_LOSSES_OF_LABELS = ("hinge", "mean_squared_error", "binary_cross_entropy")
 
 
 def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
@@ -39,7 +43,7 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
         part, _, key = name.partition(".")
         value = getattr(settings, part).model_dump()[key]
         if value not in (None, 0, 0.0) and kind != own:
-            shown = value if isinstance(value, str) else f"{value:g}"
+            shown = value if isinstance(value, str) else "true" if value is True else f"{value:g}"
             raise SettingsError(f"{name} is {shown}, which is for {kind} alone. Leave it out.")
     if settings.embeddings is not None:
         raise SettingsError(
@@ -48,7 +52,8 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
     if own != TEXTS and (text := settings.network.text) != type(text)():
         told = next(key for key in type(text).model_fields if getattr(text, key) != getattr(type(text)(), key))
         raise SettingsError(f"network.text.{told} is {getattr(text, told)}, which is for {TEXTS} alone. Leave it out.")
-    if settings.loop.loss in _LOSSES_OF_MASKS and own != MASKS:
-        raise SettingsError(
-            f"loop.loss is {settings.loop.loss}, which is for {MASKS} alone. Choose cross_entropy, or leave it out."
-        )
+    for losses, kind in ((_LOSSES_OF_MASKS, MASKS), (_LOSSES_OF_LABELS, LABELS)):
+        if settings.loop.loss in losses and own != kind:
+            raise SettingsError(
+                f"loop.loss is {settings.loop.loss}, which is for {kind} alone. Choose cross_entropy, or leave it out."
+            )

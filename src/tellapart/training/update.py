@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TrainingError
+from tellapart.models.penalties import layer_penalties
 from tellapart.training.devices import Devices
 from tellapart.training.learner import Batch, Learner, Losses
-from tellapart.training.loss import add_penalty_gradients
+from tellapart.training.loss import add_layer_penalty_gradients, add_penalty_gradients
 from tellapart.training.optimizer import trained_parameters
 
 _Result = TypeVar("_Result")
@@ -73,10 +74,12 @@ class Updater:
     _parameters: list[nn.Parameter] = field(init=False)
     _buffers: list[Tensor] = field(init=False)
     _backup: list[Tensor] = field(init=False)
+    _penalties: list[tuple[nn.Parameter, float, float]] = field(init=False)  # layers' own
 
     def __post_init__(self) -> None:
         self.scaler = self.devices.scaler()
         self._called = torch.compile(self.network) if self.devices.compiled else self.network
+        self._penalties = list(layer_penalties(self.network))
         self._parameters = list(trained_parameters(self.optimizer).values())
         # Batch-norm statistics of a try that ran out of memory must not count. One list a type, for torch's _foreach.
         self.network.train()
@@ -210,9 +213,10 @@ class Updater:
 
     def _apply(self) -> None:
         """Penalties, clipping, the optimizer's step."""
-        if self.l1 or self.l2 or self.clip is not None:
+        if self.l1 or self.l2 or self._penalties or self.clip is not None:
             self.scaler.unscale_(self.optimizer)
         add_penalty_gradients(self._parameters, l1=self.l1, l2=self.l2)
+        add_layer_penalty_gradients(self._penalties)
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self._parameters, self.clip)
         self.scaler.step(self.optimizer)

@@ -15,6 +15,7 @@ from typing import Any
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
+from tellapart.runs.base import told_with_base
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run
 from tellapart.settings.flags import tables
@@ -53,13 +54,16 @@ def train_as_told(
     if moved is not None:
         raise SettingsError(f"moved={str(moved)!r} is for resume. Name the pictures alone.")
     # More processes only for those who ask for them here and now: a recipe may come from the command line.
-    chosen = make_settings(merge(merge(read_recipe(recipe) if recipe else {}, {"loop": {"workers": 0}}), given))
+    told = told_with_base(merge(read_recipe(recipe) if recipe else {}, given))
+    workers = given.get("loop", {}).get("workers", 0)
+    chosen = make_settings(merge(told, {"loop": {"workers": workers}}))
     _check_guard(chosen.loop.workers)
     return train(chosen, reporter=reporter) if small is None else _within(chosen, small, reporter)
 
 
 def _within(settings: TrainSettings, small: str, reporter: Reporter) -> TrainResult:
-    from tellapart.workflows.small import parse_bound, train_small
+    from tellapart.workflows.bounded import parse_bound
+    from tellapart.workflows.small import train_small
 
     return train_small(settings, parse_bound(small), reporter).result
 

@@ -19,6 +19,7 @@ from tellapart.data.augmentation import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.folding import FoldPlan
+from tellapart.data.splitting import told_split, told_test
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.errors import BackboneUnavailable, SettingsError, TellapartError
@@ -32,6 +33,7 @@ from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.result import TrainResult, told_first
 from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
 from tellapart.runtime import cores
+from tellapart.settings.parts import UNFREEZE_WORDS
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
@@ -99,7 +101,9 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     if settings.compares_backbones:
         with memory_errors():
             settings, picked = choose_backbone(settings, cache, device=device, reporter=reporter)
-    pending = None if settings.strategy == "scratch" or _is_direct(settings) else _prepare(settings)
+    _check_unfreeze(settings)
+    plain = settings.strategy == "scratch" or settings.base is not None or _is_direct(settings)
+    pending = None if plain else _prepare(settings)
     early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
@@ -156,9 +160,12 @@ def _course(settings: TrainSettings, examined: Examined, task: Task, device: str
     if settings.folded:
         plan = deal(settings, examined, task, reporter)
         return _Course(settings=task.prefer(settings), examined=plan.examined, pictures=len(plan.usable), plan=plan)
-    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    terms = settings.split.terms
+    dataset = gather(examined, split=told_split(task.split, terms), encode=task.encode, seed=settings.seed)
     if carved := tell_carved(examined.listing, dataset.examples):
         reporter.say(carved)
+    if tested := told_test(examined.listing, dataset.examples, terms, settings.seed):
+        reporter.say(tested)
     task.check(settings, dataset)
     settings = suited(settings, task, dataset, device)
     span = find_range(settings, examined, dataset, reporter)
@@ -181,6 +188,23 @@ def _check(settings: TrainSettings) -> None:
             f"the batch size is {batch}; {world} processes must be able to share it evenly. "
             f"Set it to {max(1, batch // world) * world}, for example."
         )
+
+
+def _check_unfreeze(settings: TrainSettings) -> None:
+    """Refuse a layer or a number of stages that the network has not before anything is computed. Raises: SettingsError."""
+    asked = settings.finetune.unfreeze
+    if (
+        asked is None
+        or asked in UNFREEZE_WORDS
+        or settings.base is not None
+        or settings.strategy not in ("auto", "finetune")
+    ):
+        return
+    if settings.task is not None and task_of(settings.task).head is not None:
+        return  # of which stages there are, that task's network says
+    from tellapart.workflows.learning.finetune import check_unfreeze
+
+    check_unfreeze(settings)
 
 
 def _look(
@@ -219,7 +243,12 @@ def _prepare(settings: TrainSettings) -> PendingBackbone:
     network = settings.network
     weights = Path(settings.weights) if settings.weights else None
     return prepare_backbone(
-        settings.backbone, cache=cache_folder(), weights=weights, size=network.size, crop=network.crop
+        settings.backbone,
+        cache=cache_folder(),
+        weights=weights,
+        size=network.size,
+        crop=network.crop,
+        pooling=network.pooling,
     )
 
 

@@ -242,3 +242,25 @@ def test_what_words_cannot_be_weighed_by_is_refused(
         tellapart.errors.SettingsError, match="there is no method 'oclusion' for texts. Did you mean occlusion?"
     ):
         check_method("oclusion")
+
+
+def test_layers_are_listed(learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["explain", str(learned.run), "--network"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told[:-1]] == [
+        "table",
+        "convolution.0",
+        "convolution.1",
+        "convolution.2",
+        "classifier",
+    ]
+    layers = ("table", "convolution.", "classifier.weight", "classifier.bias")
+    count = sum(value.size for name, value in weights(learned.model).items() if name.startswith(layers))
+    assert f"{count:,} weights, " in told[-1]
+    assert execute(["explain", str(learned.run), "--layers", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["network"]
+    assert found["name"] == "text_cnn"
+    assert found["parameters"] == count
+    grams = tellapart.train(learned.run.parent.parent / "t.csv", out=tmp_path / "runs", task="text", report=False)
+    assert execute(["explain", str(grams.run), "--network"]) != 0
+    assert "this model counts n-grams: there is no network in it" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from tellapart.tasks.lesson import Lesson
 from tellapart.training.devices import Devices
 from tellapart.training.inference import VALIDATION_BATCH, Inference
 from tellapart.training.learner import Batch, Judged, Losses, check_targets
-from tellapart.training.loss import PictureLoss, balanced_weights
+from tellapart.training.loss import LOSSES, PictureLoss, balanced_weights, with_auxiliary
 
 _ONE = "one class a picture"
 
@@ -60,11 +60,11 @@ class ClassificationLearner:
             targets, torch.float32 if soft else torch.int64, shape, "one class a picture, mixed" if soft else _ONE
         )
         with self.devices.autocast():
-            logits_BK = network(self.devices.to_device(batch.inputs), start=self.start)
-        logits_BK = logits_BK.float()
+            given = network(self.devices.to_device(batch.inputs), start=self.start)
+        logits_BK, items = with_auxiliary(given, self.loss, targets)
         classes_B = targets.argmax(1) if soft else targets
         right_B = logits_BK.detach().argmax(1) == classes_B
-        return Losses(items=self.loss(logits_BK, targets), parts={"accuracy": right_B})
+        return Losses(items=items, parts={"accuracy": right_B})
 
     def chunks(self, batch: Batch, count: int) -> Sequence[Batch]:
         """Losses of a picture do not depend on the others, so any parts will do."""
@@ -85,10 +85,10 @@ class ClassificationLearner:
 def make_learner(lesson: Lesson, devices: Devices) -> ClassificationLearner:
     """The learner of int64 [N] targets. Raises: SettingsError for a loss of another task; ValueError, TrainingError for targets."""
     loop = lesson.loop
-    if loop.loss not in ("cross_entropy", "focal"):
+    if loop.loss not in ("cross_entropy", "focal", *LOSSES):
         raise SettingsError(
             f"loop.loss is {loop.loss}, which is for several classes a picture; one class a picture is learned by "
-            "cross_entropy or focal. Choose one of these."
+            f"cross_entropy, focal, {', '.join(LOSSES)}. Choose one of these."
         )
     for targets, rows in (
         (lesson.train_targets, lesson.train_rows),
@@ -101,6 +101,7 @@ def make_learner(lesson: Lesson, devices: Devices) -> ClassificationLearner:
             label_smoothing=loop.label_smoothing,
             class_weights=balanced_weights(counts.tolist()) if lesson.balanced else None,
             focal_gamma=loop.focal_gamma if loop.loss == "focal" else 0.0,
+            name=loop.loss if loop.loss in LOSSES else "cross_entropy",
         ),
         class_count=lesson.class_count,
         devices=devices,

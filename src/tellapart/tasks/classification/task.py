@@ -54,7 +54,12 @@ def _check(settings: TrainSettings, dataset: Dataset) -> None:
     if settings.loop.loss == "asymmetric":
         raise SettingsError(
             "loop.loss is asymmetric, which is for several classes a picture; one class a picture is learned by "
-            "cross_entropy or focal. Choose one of these."
+            "cross_entropy, focal, hinge, mean_squared_error or binary_cross_entropy. Choose one of these."
+        )
+    if settings.network.output == "sigmoid" and len(dataset.classes) != 2:
+        raise SettingsError(
+            f"network.output is sigmoid, one number for two classes, and there are {len(dataset.classes)}. Leave it out, or choose "
+            "softmax."
         )
 
 

@@ -24,6 +24,7 @@ from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.devices import Devices
 from tellapart.training.inference import VALIDATION_BATCH, Inference
 from tellapart.training.learner import Batch, Judged, Losses, check_targets
+from tellapart.training.loss import with_auxiliary
 
 _SET = "a set of classes a picture"
 
@@ -59,8 +60,9 @@ class MultilabelLearner:
         targets_BK: Tensor = batch.targets
         check_targets(targets_BK, torch.float32, (len(batch), self.class_count), _SET)
         with self.devices.autocast():
-            logits_BK = network(self.devices.to_device(batch.inputs), start=self.start)
-        return Losses(items=self.loss(logits_BK.float(), targets_BK), parts={})
+            given = network(self.devices.to_device(batch.inputs), start=self.start)
+        _, items = with_auxiliary(given, self.loss, targets_BK)
+        return Losses(items=items, parts={})
 
     def chunks(self, batch: Batch, count: int) -> Sequence[Batch]:
         """Losses of a picture do not depend on the others, so any parts will do."""
@@ -96,6 +98,7 @@ def make_learner(lesson: Lesson, devices: Devices) -> MultilabelLearner:
     loop, used = lesson.loop, lesson.train_targets[lesson.train_rows]
     kinds: Mapping[str, Mapping[str, Any]] = {
         "cross_entropy": {},
+        "binary_cross_entropy": {},
         "focal": {"gamma_positive": loop.focal_gamma, "gamma_negative": loop.focal_gamma},
         "asymmetric": ASYMMETRIC,
     }

@@ -16,6 +16,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.folds import assign_folds
 from tellapart.data.stratify import assign_label_sets
 from tellapart.data.targets import ClassNames, class_sets
+from tellapart.errors import SettingsError
 from tellapart.tasks.multilabel import telling
 from tellapart.tasks.probable import ENDS, export_linear, probabilities_of, reopen_linear
 from tellapart.tasks.task import Task
@@ -45,7 +46,16 @@ def _strata(targets: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _check(settings: TrainSettings, dataset: Dataset) -> None:
-    """Raises: DataError that names the classes that all training pictures show, or of which none is known not to."""
+    """Raises: DataError that names the classes that all training pictures show, or of which none is known not to; SettingsError."""
+    if settings.loop.loss in ("hinge", "mean_squared_error"):
+        raise SettingsError(
+            f"loop.loss is {settings.loop.loss}, which is for one class a picture; a set of classes is learned by cross_entropy, "
+            "focal or asymmetric. Choose one of these."
+        )
+    if settings.network.output is not None:
+        raise SettingsError(
+            f"network.output is {settings.network.output}, and of a set of classes each has a sigmoid of its own. Leave it out."
+        )
     from tellapart.training.multilabel_probe import check_targets
 
     check_targets(dataset.targets[dataset.rows["train"]], dataset.classes)

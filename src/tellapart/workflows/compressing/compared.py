@@ -126,7 +126,12 @@ def _by_openvino(
 
     rated = _rate(work, compute, asked, manifest, len(model), "Testing it by OpenVINO")
     change = changed(usual, rated, asked, manifest, seed=work.run.settings.seed)
-    return EngineScore(engine=session.called, score=_score(rated.score), flipped=change.flipped, largest=change.largest)
+    return EngineScore(
+        engine=session.called.partition("-")[0],
+        score=_score(rated.score),
+        flipped=change.flipped,
+        largest=change.largest,
+    )
 
 
 def _macs(model: bytes, work: Compressible) -> int:

@@ -71,8 +71,8 @@ class Compressible:
 def open_compressible(folder: Path, work: Path, reporter: Reporter, *, pictures: Path | None = None) -> Compressible:
     """A finished run with all its pictures; `pictures` is where they lie now, if they were moved.
 
-    Raises: SettingsError where it is no finished run, takes no pictures, or is in integers already; DataError where pictures
-    are gone, or it has no test split; ModelFileError, StorageError.
+    Raises: SettingsError where it is no finished run, takes no pictures, or is in integers already; DataError where pictures are
+    gone, or it has no test split; ModelFileError, StorageError.
     """
     run = open_finished(folder, pictures=pictures)
     if run.manifest.compression is not None and run.manifest.compression.integers:
@@ -173,6 +173,7 @@ def _backbone(run: OpenRun, network: Path) -> ReadyBackbone:
         seconds=0.0,
         test_time_augmentation=told.test_time_augmentation,
         stages=told.stages,
+        pooling=told.pooling,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tellapart.compression.aware import Aware
 
 _LOOKED_AT = 8  # training pictures, by which layers are ranked
-_LEARNED_FROM = 512  # training pictures, where weights learn to be rounded
+_LEARNED_FROM, _FEWEST = 512, 32  # training pictures, where weights learn to be rounded; of this side at most so many:
+_USUAL_SIZE = 224  # pixels
 _MOST_SPARED = 0.5  # of the layers
 MOST_LOST = 0.2  # points of the validation figure, in per cent
 
@@ -100,7 +101,10 @@ def _aware(work: Compressible, network: Int8) -> Aware:
     from tellapart.compression.aware import Aware, AwareTerms, batches_of, made_aware
     from tellapart.export.torch_graph import OnnxNetwork
 
-    inputs, terms = _inputs(work, _LEARNED_FROM), AwareTerms(seed=work.run.settings.seed)
+    size, usual = work.run.preprocessing.size, AwareTerms()
+    less = min(1.0, (_USUAL_SIZE / size) ** 2)  # of pictures of many pixels fewer fit into memory, and take as long
+    inputs = _inputs(work, max(_FEWEST, round(less * _LEARNED_FROM)))
+    terms = replace(usual, batch=max(1, round(less * usual.batch)), seed=work.run.settings.seed)
     if len(inputs) < 2:
         return Aware(network=work.network, before=0.0, after=0.0)
     with work.reporter.step("Learning to be rounded", batches_of(len(inputs), terms)) as advance:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,7 +19,8 @@ from tellapart.errors import ModelFileError, SettingsError
 from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.models.blocks import Dense, dense_layers
 from tellapart.models.build import build_pretrained
-from tellapart.models.freezing import freeze, parse_unfreeze
+from tellapart.models.freezing import unfreeze
+from tellapart.models.scaffold import give_single_output, seeded
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_lower
 from tellapart.runtime import Session
@@ -56,15 +58,14 @@ def _prepare(session: TrainingSession, probe: LinearCandidate) -> Prepared:
     """Build, start the classifier as the probe, freeze, and export what is frozen (once a backbone and cut)."""
     settings, backbone = session.run.settings, probe.backbone
     network = _network(settings, probe)
-    trained = parse_unfreeze(settings.finetune.unfreeze or UNFREEZE, len(network.stages))
-    freeze(network, trained)
+    trained = unfreeze(network, settings.finetune.unfreeze or UNFREEZE)
     network.batch_norm_frozen = settings.finetune.batch_norm == "frozen"
     size, start, lower = backbone.preprocessing.size, len(network.stages) - trained, None
     shape: tuple[int, ...] = (size, size, 3)
-    if start == 0 or not _is_cached(settings, session.join().device.type):
+    if start == 0 or not is_cached(settings, session.join().device.type):
         start = 0
     else:
-        lower, shape = _lower(network, start, size, backbone.network.parent)
+        lower, shape = lower_stages(network, start, size, backbone.network.parent)
     augment = build_augmentation(resolve(**settings.augment.model_dump()), size=size)
     _check_mixing(augment.augmentation.cutmix, backbone.name, start, shape)
     return Prepared(
@@ -83,10 +84,24 @@ def _prepare(session: TrainingSession, probe: LinearCandidate) -> Prepared:
         lower=lower,
         shape=shape,
         # Not the probe's weights: their last digits differ from machine to machine, and checkpoints hold the classifier.
-        facts={"weights": backbone.fingerprint, "start": start, "trained": trained},
-        planned={"unfreeze": str(trained)},
+        facts={"weights": backbone.fingerprint, "start": start, "trained": trained} | still(network),
+        planned={"unfreeze": settings.finetune.unfreeze if network.still else str(trained)},
         title="Fine-tuning",
     )
+
+
+def still(network: StagedNetwork) -> dict[str, Any]:
+    """The frozen layers of stages that train, as a fact that the result depends on; none where whole stages train."""
+    return {"still": network.still} if network.still else {}
+
+
+def check_unfreeze(settings: TrainSettings) -> None:
+    """Whether the pretrained network has what is to train, before anything is computed. Raises: SettingsError, BackboneError."""
+    from tellapart.runs.network import sketch
+
+    asked = settings.finetune.unfreeze
+    if asked is not None:
+        unfreeze(sketch(settings, 2), asked)
 
 
 def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
@@ -99,23 +114,30 @@ def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
         class_count=len(probe.bias),
         dropout=DROPOUT if dropout is None else dropout,
         drop_path=settings.network.drop_path,
+        pooling=backbone.pooling,
     )
     if settings.network.dense:
         _add_dense(network, settings)
-        return network
-    with torch.no_grad():
-        network.classifier.weight.copy_(torch.from_numpy(probe.weight))
-        network.classifier.bias.copy_(torch.from_numpy(probe.bias))
+    elif settings.finetune.head == "random":
+        with seeded(settings.seed):  # as Keras' Dense begins: Glorot and Bengio 2010
+            torch.nn.init.xavier_uniform_(network.classifier.weight)
+            torch.nn.init.zeros_(network.classifier.bias)
+    else:
+        with torch.no_grad():
+            network.classifier.weight.copy_(torch.from_numpy(probe.weight))
+            network.classifier.bias.copy_(torch.from_numpy(probe.bias))
+    if settings.network.output == "sigmoid":
+        give_single_output(network)
     return network
 
 
-def _is_cached(settings: TrainSettings, device: str) -> bool:
-    """A GPU runs the frozen stages quicker than this machine's cores would fill a cache."""
+def is_cached(settings: TrainSettings, device: str) -> bool:
+    """Whether views are kept: a GPU runs the frozen stages quicker than this machine's cores would fill a cache."""
     views = settings.finetune.views
     return (views is None and device == "cpu") or bool(views)
 
 
-def _lower(network: StagedNetwork, start: int, size: int, folder: Path) -> tuple[Path, tuple[int, ...]]:
+def lower_stages(network: StagedNetwork, start: int, size: int, folder: Path) -> tuple[Path, tuple[int, ...]]:
     """The stages below `start` as ONNX, kept beside the backbone's, and the shape that they give."""
     below = hashlib.sha256(repr(network.stages[:start]).encode()).hexdigest()[:8]
     path = folder / f"lower-{start}-{below}.onnx"
@@ -139,6 +161,5 @@ def _check_mixing(cutmix: float, name: str, start: int, shape: tuple[int, ...]) 
 def _add_dense(network: StagedNetwork, settings: TrainSettings) -> None:
     """Dense layers before the classifier begin at random, a function of the seed; the probe knows nothing of them."""
     dense = [Dense(**layer.model_dump()) for layer in settings.network.dense]
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(settings.seed)
+    with seeded(settings.seed):
         network.add_dense(dense_layers(dense, width=network.embedding), embedding=dense[-1].units)

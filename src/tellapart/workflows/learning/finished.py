@@ -15,6 +15,7 @@ from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import embed_pictures
 from tellapart.models.build import network_state
+from tellapart.models.scaffold import take_down
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_embedding
 from tellapart.reporter import Reporter
@@ -37,6 +38,7 @@ def finish_network(
             f"a trained {type(network).__name__} has no linear classifier on an embedding, which a candidate is made of. "
             "Give a StagedNetwork."
         )
+    take_down(network)
     with reporter.step("Exporting the network", 1) as advance:
         tensors = {key: value.detach().contiguous() for key, value in network_state(network).items()}
         weights = safetensors.torch.save(tensors)
@@ -55,6 +57,7 @@ def finish_network(
         reused=False,
         seconds=0.0,
         test_time_augmentation=views,
+        pooling=network.pooling,
     )
     return LinearCandidate(
         strategy=prepared.strategy,

@@ -125,7 +125,7 @@ def _key(
     settings = session.run.settings
     asked = (
         task.name,
-        backbone.fingerprint,
+        backbone.identity,
         backbone.stages,
         backbone.preprocessing,
         session.device,

@@ -110,6 +110,7 @@ def _choice(manifests: Sequence[Manifest], files: Sequence[bytes]) -> Choice[Can
         preprocessing=first.preprocessing.plain(),
         embedding=length,
         stages=first.backbone.stages if shared else (),
+        pooling=first.backbone.pooling,
         weights_source=first.backbone.weights_source,
         weights_license=first.backbone.weights_license,
         fingerprint=fingerprints[0] if len(fingerprints) == 1 else joined,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from tellapart.data.augment import build_augmentation
 from tellapart.data.augmentation import resolve
 from tellapart.errors import SettingsError
+from tellapart.models.trainable import Trainable
 from tellapart.preprocessing import fitted
+from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort
@@ -21,6 +23,7 @@ def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> P
     settings = session.run.settings
     with session.reporter.step("Preparing the network", 1) as advance:
         built = task.build(settings, class_count)
+        _put_up(built.network, settings, class_count)
         advance(1)
     size = built.preprocessing.size
     side = built.crop or size
@@ -43,6 +46,20 @@ def prepare_scratch(session: TrainingSession, task: Task, class_count: int) -> P
         planned={"size": size},
         title=f"Training {built.name}",
     )
+
+
+def _put_up(network: Trainable, settings: TrainSettings, class_count: int) -> None:
+    """What the network has only while it trains. Raises: SettingsError."""
+    if settings.network.output != "sigmoid" and not settings.network.auxiliary:
+        return
+    from tellapart.models.scaffold import add_auxiliary, give_single_output
+    from tellapart.models.staged import StagedNetwork
+
+    if isinstance(network, StagedNetwork):
+        if settings.network.output == "sigmoid":
+            give_single_output(network)
+        if settings.network.auxiliary:
+            add_auxiliary(network, class_count=class_count, seed=settings.seed + 1)
 
 
 def too_short(budget: str | None, found: TooShort) -> SettingsError:

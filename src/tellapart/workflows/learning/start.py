@@ -48,6 +48,10 @@ def begin(
     """
     if task.direct is not None:
         return dataset, _directly(session, task, task.direct, dataset)
+    if session.run.settings.base is not None:
+        from tellapart.workflows.learning.further import prepare_further
+
+        return dataset, Start(prepare=partial(prepare_further, session, task, dataset))
     if backbone is None:
         from tellapart.workflows.learning.scratch import prepare_scratch
 

@@ -29,7 +29,7 @@ FIGURE = "figure"  # and of what trials are compared by
 PLAN = "plan"  # and of how long the first trial has learned, by a budget: so long do all others
 _HOPELESS = 10  # trials that fail one after another from the beginning
 _SLOW = 5.0  # seconds; each trial that takes longer is told
-_OTHER_FEATURES = ("strategy", "backbone", "weights", "network.size", "network.crop", "network.fit")
+_OTHER_FEATURES = ("strategy", "backbone", "weights", "network.size", "network.crop", "network.fit", "network.pooling")
 _PAUSE = 0.2  # seconds between looks at what others do
 
 

@@ -1,0 +1,81 @@
+"""`tellapart network NAME|RECIPE`. In: a network's name, a recipe or a run. Out: its layers, a diagram. Next: models.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tellapart.workflows.network import LaidOut
+
+_BYTES = 4  # of a number
+_NAME, _SHAPE = 46, 26  # characters, widths of the columns
+
+
+@click.command(
+    "network",
+    epilog="""\b
+Examples:
+  tellapart network VGG16 --set network.pooling=average --classes 5
+  tellapart network recipes/alexnet_227.toml --classes 10 --diagram alexnet.svg
+  tellapart network runs/latest""",
+)
+@click.argument("network", metavar="NAME|RECIPE|RUN")
+@click.option(
+    "--classes", type=click.IntRange(2, 100_000), default=2, show_default=True, help="How many classes it tells apart."
+)
+@click.option(
+    "--set", "lines", multiple=True, metavar="KEY=VALUE", help="A line of the recipe, such as network.size=160."
+)
+@click.option("--diagram", type=click.Path(path_type=Path), help="Draw it into this .png or .svg file, a box a block.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+def command(network: str, classes: int, lines: tuple[str, ...], diagram: Path | None, as_json: bool) -> None:
+    """Show a network before it is trained: each layer, what it gives, how many parameters it has.
+
+    The columns and the count are those of Keras' model.summary. No weights are asked for.
+    """
+    from tellapart.cli.extras import require
+    from tellapart.settings.reading import merge, parse_assignment
+
+    changes: dict[str, Any] = {}
+    for line in lines:
+        changes = merge(changes, parse_assignment(line))
+    require("network", "train")
+    from tellapart.workflows.network import draw, lay_out
+
+    found = lay_out(network, classes=classes, changes=changes)
+    if diagram is not None:
+        draw(found, diagram)
+    if as_json:
+        click.echo(json.dumps(found.as_json() | {"diagram": None if diagram is None else str(diagram)}, indent=2))
+        return
+    for line in _told(found):
+        click.echo(line)
+    if diagram is not None:
+        click.echo(f"diagram: {diagram}")
+
+
+def _told(found: LaidOut) -> list[str]:
+    from tellapart.models.summary import told_shape
+
+    lines = [
+        f"{found.name}, pictures of {found.size} x {found.size} pixels, {found.classes} classes",
+        f"{'Layer (type)':<{_NAME}} {'Output Shape':<{_SHAPE}} {'Param #':>12}",
+        "=" * (_NAME + _SHAPE + 14),
+    ]
+    for row in found.rows:
+        kind = f"{row.kind} {row.detail}".strip()
+        name = f"{row.name} ({kind})"
+        if len(name) > _NAME:  # the end of a path says which layer it is
+            name = f"...{name[-(_NAME - 3) :]}"
+        lines.append(f"{name:<{_NAME}} {told_shape(row.shape):<{_SHAPE}} {row.parameters:>12,}")
+    lines += [
+        "=" * (_NAME + _SHAPE + 14),
+        f"Total params: {found.parameters:,} ({found.parameters * _BYTES / 2**20:.2f} MB)",
+        f"Trainable params: {found.trained:,}",
+        f"Non-trainable params: {found.parameters - found.trained:,}",
+    ]
+    return lines

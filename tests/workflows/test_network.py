@@ -1,0 +1,78 @@
+"""A network before any training. In: names, recipes. Out: tables as Keras tells them, boxes, diagrams, refusals."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from tellapart.cli.main import main
+from tellapart.errors import BackboneError, SettingsError
+from tellapart.workflows.network import boxes_of, draw, lay_out
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def vgg() -> object:
+    changes = {"network": {"pooling": "average"}, "finetune": {"unfreeze": "block5_conv1"}}
+    return lay_out("VGG16", classes=5, changes=changes)
+
+
+def test_vgg_is_keras_with_its_last_block_trained(vgg: object) -> None:
+    assert (vgg.name, vgg.size, vgg.parameters) == ("vgg16", 224, 14_714_688 + 2_565)
+    assert vgg.trained == 3 * 2_359_808 + 2_565  # the three convolutions of block 5, and the classifier
+    boxes = boxes_of(vgg)
+    assert [box.title for box in boxes] == [
+        "picture",
+        *(f"block {number}" for number in range(1, 6)),
+        "GlobalAveragePooling2D",
+        "Dense, softmax",
+    ]
+    assert boxes[1].lines == "Conv2D 3 x 3, ReLU, Conv2D 3 x 3, ReLU, MaxPooling2D 2 x 2, stride 2"
+    assert (boxes[5].shape, boxes[5].parameters) == ("7 x 7 x 512", 3 * 2_359_808)
+
+
+def test_flatten_dropout_and_every_block_have_a_box(tmp_path: Path) -> None:
+    found = lay_out(str(RECIPES / "alexnet_227.toml"), classes=10, changes={})
+    boxes = boxes_of(found)
+    assert [box.title for box in boxes][1:] == [
+        "block 1",
+        "block 2",
+        "block 3",
+        "Flatten",
+        "Dense",
+        "Dropout",
+        "Dense, softmax",
+    ]
+    assert [box.shape for box in boxes][3:6] == ["3 x 3 x 384", "3456", "1024"]
+    texts = {element.text for element in ElementTree.parse(draw(found, tmp_path / "a.svg")).iter() if element.text}
+    assert {box.title for box in boxes} <= texts
+    with Image.open(draw(found, tmp_path / "a.png")) as picture:
+        assert picture.height > 60 * len(boxes)
+    with pytest.raises(SettingsError, match=r"a.jpg; a diagram is a .png or a .svg file"):
+        draw(found, tmp_path / "a.jpg")
+
+
+def test_the_table_on_the_screen_and_as_json() -> None:
+    shown = CliRunner().invoke(main, ["network", str(RECIPES / "mnist_dense.toml"), "--classes", "10"])
+    assert shown.exit_code == 0, shown.output
+    assert "Total params: 101,770 (0.39 MB)" in shown.output
+    assert "flatten (Flatten)" in shown.output
+    assert "(None, 784)" in shown.output
+    told = CliRunner().invoke(main, ["network", "lenet5", "--set", "network.channels=1", "--classes", "10", "--json"])
+    found = json.loads(told.output)
+    assert (found["parameters"], found["layers"][0]["output"]) == (61_706, [28, 28, 6])
+
+
+def test_what_nobody_knows_is_refused() -> None:
+    with pytest.raises(BackboneError, match="timm has no network named 'resnot'"):
+        lay_out("resnot", classes=2, changes={})
+    with pytest.raises(BackboneError, match="timm has no weights of NASNetMobile"):
+        lay_out("NASNetMobile", classes=2, changes={})
+    with pytest.raises(SettingsError, match="there is no recipe at nothing.toml"):
+        lay_out("nothing.toml", classes=2, changes={})
