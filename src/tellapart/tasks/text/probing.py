@@ -19,7 +19,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.records import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
-from tellapart.texts.cleaning import clean
+from tellapart.texts.cleaning import CleanTexts, clean
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
@@ -128,7 +128,7 @@ def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporte
     labels = np.asarray(dataset.targets[train], dtype=np.int64)
     with reporter.step("Fitting the classifier", None) as advance:
         probe = fit_ngrams(
-            [clean(texts[row]) for row in train.tolist()],
+            CleanTexts(texts, train.tolist()),
             labels,
             groups=dataset.groups[train],
             weights=picture_weights(labels, len(dataset.classes), settings.class_weights),
