@@ -18,7 +18,8 @@ from tellapart.reporter import Silent
 from tellapart.runs.open import open_finished
 from tellapart.runs.result import TrainResult
 from tellapart.settings.reading import make_settings
-from tellapart.workflows.small import SIZES, Bound, SmallForm, SmallResult, keeping, parse_bound, train_small
+from tellapart.workflows.bounded import SIZES, Bound, SmallForm, keeping, parse_bound
+from tellapart.workflows.small import SmallResult, train_small
 
 from .compressing.made_finished import write_finished
 

@@ -26,7 +26,8 @@ def train_within(
     Raises: what `workflows.small.train_small` raises.
     """
     from tellapart.cli.compress import told
-    from tellapart.workflows.small import parse_bound, train_small
+    from tellapart.workflows.bounded import parse_bound
+    from tellapart.workflows.small import train_small
 
     bound = parse_bound(small)
     found = train_small(settings, bound, reporter)

@@ -62,7 +62,8 @@ def train_as_told(
 
 
 def _within(settings: TrainSettings, small: str, reporter: Reporter) -> TrainResult:
-    from tellapart.workflows.small import parse_bound, train_small
+    from tellapart.workflows.bounded import parse_bound
+    from tellapart.workflows.small import train_small
 
     return train_small(settings, parse_bound(small), reporter).result
 

@@ -41,25 +41,18 @@ def compress(
 ) -> Compressed:
     """Make a finished run's model smaller, and write it as a run of its own, to `out` or beside it.
 
-    `int8`: in 8-bit integers, so many layers spared that the validation figure falls by `most_lost` points at most (None: by 0.2 or
-    one validation picture where that can be had, else as little as can be); with `qat` its weights learn to be rounded first, as
-    they do where sparing layers does not suffice. `float16`: what stays of weights in float32 is kept in half the bytes. Before
-    that: `prune` is the share of the multiply-adds that goes, `distill` a run or model file to learn from, with `unlabelled`
-    pictures too, for `epochs` epochs. `first` are steps before all these; `pictures` is where the run's pictures lie now, if they
-    were moved.
-    Raises: SettingsError, DataError, CompressionMissed, TrainingError, ModelFileError, StorageError.
+    `int8`: in 8-bit integers, within `most_lost` points of the validation figure, with `qat` as `to_int8` says. `float16`: weights
+    that stay in float32 are kept in half the bytes. Before that: `prune` is the share of the multiply-adds that goes, `distill` a
+    run or model file to learn from, with `unlabelled` pictures too, for `epochs` epochs. `first` are steps before all these;
+    `pictures` is where the run's pictures lie now, if they were moved. Raises: SettingsError, DataError, CompressionMissed,
+    TrainingError, ModelFileError, StorageError.
     """
-    if not (int8 or float16 or first or prune is not None or distill):
-        raise SettingsError(
-            "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
-        )
-    _check_asked(most_lost, prune, distill, unlabelled, epochs)
+    asked = (int8, float16, bool(first), prune is not None, distill is not None)
+    _check_asked(any(asked), most_lost, prune, distill, unlabelled, epochs)
     if qat and not int8:
         raise SettingsError("--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too.")
     whole = folder.resolve()  # runs/latest is a link
-    target = out or whole.with_name(
-        f"{whole.name}-{'-'.join(_named(int8, float16, bool(first), prune is not None, distill is not None))}"
-    )
+    target = out or whole.with_name(f"{whole.name}-{'-'.join(_named(*asked))}")
     check_out(target)
     whole_run = open_finished(folder, pictures=pictures)
     if whole_run.manifest.pictures is None:
@@ -90,9 +83,18 @@ def compress(
 
 
 def _check_asked(
-    most_lost: float | None, prune: float | None, distill: Path | None, unlabelled: Sequence[str], epochs: int | None
+    anything: bool,
+    most_lost: float | None,
+    prune: float | None,
+    distill: Path | None,
+    unlabelled: Sequence[str],
+    epochs: int | None,
 ) -> None:
     """Raises: SettingsError for a number out of its range, or for what belongs to a step that was not asked for."""
+    if not anything:
+        raise SettingsError(
+            "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
+        )
     if prune is not None and not 0 < prune < 1:
         raise SettingsError(f"--prune is {prune:g}; it is a share of the multiply-adds between 0 and 1. Try 0.3.")
     if epochs is not None and prune is None and distill is None:

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
         ),
         (["evaluate", "RUN", "other.csv"], "the label 'snow', of 1 text such as"),
         (["evaluate", "RUN", "empty.csv"], "of 1 text in"),
-        (["train", "split.csv", "--out", "OUT"], "the texts were given only as 'validation', none as 'train'"),
+        (["train", "split.csv", "--out", "OUT"], "Say --train-split validation to learn from that"),
         (["label", "texts.csv"], "holds texts, and the desk shows pictures. Fill the column `label`"),
         (["augment", "texts.csv", "--out", "OUT.png"], "holds texts, which are learned as they are"),
         (["export", "RUN", "--to", "tensorflow"], "tensorflow is a format of networks that take pictures"),

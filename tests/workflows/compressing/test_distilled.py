@@ -21,6 +21,8 @@ from tellapart.runs.open import OpenRun
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.distilled import DistillTerms, lead_from, spread_of, to_distilled
+from tellapart.workflows.compressing.opened import open_network
+from tellapart.workflows.compressing.taught import gather_pupils
 from tellapart.workflows.compressing.teacher import ask_teacher, check_teacher, kept_answers, logits_of
 
 
@@ -80,6 +82,20 @@ def test_what_is_asked_of_the_teacher_is_what_its_file_says(small_run: Path, tmp
     exponents = np.exp(told.logits)
     np.testing.assert_allclose(exponents / exponents.sum(1, keepdims=True), probabilities, atol=1e-5)
     np.testing.assert_array_equal(told.embeddings, embeddings)
+
+
+def test_mixed_pictures_stand_behind_those_with_labels(small_run: Path, tmp_path: Path) -> None:
+    work = open_compressible(small_run, tmp_path, Silent())
+    count = len(work.dataset.rows["train"])
+    pupils = gather_pupils(work, open_network(work), mixed=0.5)
+    assert pupils.mixes is not None
+    assert (pupils.labelled, pupils.rows, len(pupils.mixes)) == (count, count + round(0.5 * count), round(0.5 * count))
+    assert pupils.lesson.train_rows.tolist() == list(range(pupils.rows))
+    assert len(pupils.lesson.train_targets) == len(pupils.strata) == pupils.rows
+    assert pupils.lesson.train.get(np.array([count, 0]), 0).shape == (2, 16, 16, 3)
+    plain = gather_pupils(work, open_network(work))
+    assert (plain.labelled, plain.rows, plain.mixes) == (None, count, None)
+    assert plain.contents != pupils.contents
 
 
 def test_a_mixed_picture_is_what_the_teacher_is_shown(small_run: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_it_has_fewer_multiply_adds_and_weights_and_is_nearly_as_good(small_run:
     (step,) = pruned.steps
     assert step.kind == "pruned"
     assert step.facts["saved"] >= 0.3
+    assert step.facts["last"] == {"epochs": 3, "mixed": 1.0}
     assert "of the multiply-adds left out in" in step.told
     assert not list(pruned.run.parent.glob(".*unfinished*"))
 

@@ -16,7 +16,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.data.folds import assign_folds
 from tellapart.data.split import assign_splits
 from tellapart.data.targets import ClassName, class_numbers
-from tellapart.errors import DataError, SettingsError
+from tellapart.errors import SettingsError
 from tellapart.tasks.differing_classes import differ, resampled
 from tellapart.tasks.probable import probabilities_of
 from tellapart.tasks.task import OwnNetwork, Task
@@ -59,6 +59,10 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
     """What suits a network of texts, from scratch. Raises: SettingsError for what is about pictures or sets of classes."""
     if settings.strategy == "finetune":
         raise SettingsError(_NO_BACKBONE)
+    if settings.base is not None:
+        raise SettingsError(
+            f"--from {settings.base} trains a network on that takes pictures, and these are texts. Leave it out."
+        )
     if settings.precision is not None:
         raise SettingsError(
             f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
@@ -72,6 +76,10 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
         from tellapart.tasks.text.suiting import suit_network
 
         return suit_network(settings)
+    if settings.strategy == "auto" and settings.budget is not None:
+        from tellapart.tasks.text.suiting import suit_loop
+
+        return suit_loop(settings)
     return settings
 
 
@@ -112,18 +120,16 @@ def _finish(prepared: Prepared, fitted: Fitted) -> WordCandidate:
     return finish(prepared, fitted)
 
 
+def _choose(first: Choice[TextCandidate], other: Validated[TextCandidate], dataset: Dataset) -> Choice[TextCandidate]:
+    from tellapart.tasks.text.choosing import choose_text
+
+    return choose_text(first, other, dataset)
+
+
 def _crops(*given: Any, **named: Any) -> WordRows:
     from tellapart.tasks.text.preparing import rows_of_split
 
     return rows_of_split(*given, **named)
-
-
-def _split(*given: Any, **named: Any) -> Any:
-    """As of pictures. Raises: DataError, of texts."""
-    try:
-        return assign_splits(*given, **named)
-    except DataError as error:
-        raise DataError(str(error).replace("the pictures were", "the texts were", 1)) from None
 
 
 def _space(strategy: Strategy) -> Space:
@@ -218,13 +224,13 @@ TEXT = Task(
     kind=ClassName,
     encode=class_numbers,
     strata=_strata,
-    split=_split,
+    split=assign_splits,
     folds=assign_folds,
     check=_check,
     quick=None,
     direct=_direct,
     doubt_texts=_doubt,
-    own=OwnNetwork(prepare=_prepare, finish=_finish),
+    own=OwnNetwork(prepare=_prepare, finish=_finish, choose=_choose),
     crops=_crops,
     prefer=_prefer,
     space=_space,

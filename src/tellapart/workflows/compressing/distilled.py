@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -21,18 +20,18 @@ from tellapart.data.copies import find_copies
 from tellapart.data.examples import PictureFile
 from tellapart.data.inspection import inspect_all
 from tellapart.errors import DataError, SettingsError
-from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.features.cache import Cache
 from tellapart.features.mixed import Mixes
 from tellapart.manifest import CompressionStep
+from tellapart.models.staged import StagedNetwork
 from tellapart.reporter import counted
 from tellapart.runs.open import OpenRun
-from tellapart.runtime import cores
+from tellapart.runtime import BATCH, cores
 from tellapart.training.distilling import Lore
 from tellapart.training.teachers import TableTeacher
 from tellapart.workflows.compressing.compressible import Compressible
 from tellapart.workflows.compressing.opened import close_network, ending_of, keep_frozen, open_network
-from tellapart.workflows.compressing.taught import Course, gather_pupils, teach
+from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.compressing.teacher import Mixed, digest_of, kept_answers, open_teacher, seen_tests
 from tellapart.workflows.learning.examine import InspectionMemory
 
@@ -40,6 +39,7 @@ LEARNING_RATES = {"scratch": 1e-3}  # of networks whose first weights were drawn
 LEARNING_RATE = 2e-4
 _LEAST_SPREAD = 0.1  # of how much the numbers of an embedding vary on the whole
 _RIDGE = 0.1  # of the mean square of an embedding's number
+_LED_BY = 2048  # pictures, by which the map to the teacher's embedding begins
 _WHOLE_EMBEDDING = 4096  # numbers; a longer one, as several networks give together, is not learned from
 
 
@@ -87,8 +87,7 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
     )
     lead = None
     if with_embedding:
-        own = cast(LinearCandidate, work.candidate).embeddings(work.dataset.rows["train"])
-        lead = lead_from(own, told.embeddings[: len(train)])
+        lead = first_lead(network, pupils, told.embeddings)
     spread = torch.from_numpy(spread_of(told.embeddings))
     fitted = teach(pupils, network, table, course, folder, lead=lead, spread=spread)
     mixed = 0 if pupils.mixes is None else len(pupils.mixes)
@@ -111,6 +110,19 @@ def spread_of(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     spread = embeddings.std(axis=0)
     least = max(_LEAST_SPREAD * float(np.sqrt((spread**2).mean())), 1e-6)
     return np.asarray(np.maximum(spread, least), dtype=np.float32)
+
+
+def first_lead(network: StagedNetwork, pupils: Pupils, taught: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """Where the map from the network's embedding to the teacher's [N, T] begins: by pictures varied as in the first epoch."""
+    rows = pupils.lesson.train_rows
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _LED_BY)).astype(np.int64))]
+    network.eval()
+    with torch.inference_mode():
+        own = [
+            network.embed(torch.as_tensor(np.asarray(pupils.lesson.train.get(part, 0)))).numpy()
+            for part in np.array_split(rows, -(-len(rows) // BATCH))
+        ]
+    return lead_from(np.concatenate(own), taught[rows])
 
 
 def lead_from(own: NDArray[np.floating], taught: NDArray[np.floating]) -> tuple[Tensor, Tensor]:

@@ -33,6 +33,7 @@ from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils
 from tellapart.workflows.learning.processes import join
 
 LEARNING_RATE = 3e-5  # little is wrong after a cut; at 1e-4 lite0 on a probe ended farther away than it began
+LAST_RATE = 1e-4  # where there is time to come back
 READ, JUDGED, BATCH = 224, 64, 32  # training pictures that cuts are worked out from, and others that they are judged by
 _STATE = "pruning.json"
 
@@ -43,10 +44,10 @@ class PruneTerms:
 
     share: float  # of the multiply-adds, in (0, 1)
     step_epochs: int = 1
-    last_epochs: int = 3
+    last_epochs: int = 6
     learning_rate: float = LEARNING_RATE
-    last_rate: float = LEARNING_RATE  # of the training that ends it
-    mixed: float = 0.0  # pictures mixed of two training pictures in that, for each of these
+    last_rate: float = LAST_RATE  # of the training that ends it
+    mixed: float = 1.0  # pictures mixed of two training pictures in that, for each of these
     step: float = 0.15
 
 
@@ -67,7 +68,12 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
         f"{len({cut.path for step in steps for cut in step.cuts if cut.kind == 'channels'})} layers; "
         "what it says and its embedding learned from the network that it was"
     )
-    facts = {"wanted": terms.share, "saved": saved, "steps": [asdict(step) for step in steps]}
+    facts = {
+        "wanted": terms.share,
+        "saved": saved,
+        "steps": [asdict(step) for step in steps],
+        "last": {"epochs": terms.last_epochs, "mixed": terms.mixed},
+    }
     return close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
 
 

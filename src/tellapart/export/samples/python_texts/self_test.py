@@ -1,4 +1,4 @@
-"""Whether texts are made ready as tellapart does it, step by step. In: golden.json. Out: the first step that differs. Next: prepare_text.py.
+"""Whether texts are made ready the same, step by step. In: golden.json. Out: what differs first. Next: prepare_text.py.
 
 python self_test.py             this folder's own code, and the network if onnxruntime is installed
 python self_test.py mine.json   yours: {"1": {"cleaned": "...", "tokens": [[...], ...]}, ...}
