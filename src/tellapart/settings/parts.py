@@ -269,6 +269,9 @@ class ReadingSettings(Part):
     label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
     classes: str | None = Field(None, min_length=1)  # of masks: names of their values, or a file with them
     ignore_label: str | None = Field(None, min_length=1)  # of masks: what counts nowhere
+    train_split: str | None = Field(
+        None, min_length=1
+    )  # the given split to learn from: dev, where none is for training
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
     @field_validator(

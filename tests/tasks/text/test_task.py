@@ -130,6 +130,7 @@ def test_reasons_add_up_to_what_is_said(
             {"strategy": "scratch", "loop": {"loss": "lovasz"}},
             "loop.loss is lovasz, which is for pictures with masks alone",
         ),
+        ({"base": "runs/x"}, "--from runs/x trains a network on that takes pictures, and these are texts."),
         ({"precision": 0.9}, "--precision is 0.9, and a text has one class"),
     ],
 )

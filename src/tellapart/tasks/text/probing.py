@@ -19,7 +19,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.records import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
-from tellapart.texts.cleaning import clean
+from tellapart.texts.cleaning import CleanTexts, clean
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
@@ -95,7 +95,7 @@ class NgramCandidate:
 
     def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it."""
-        return np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS
+        return np.asarray(np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS, dtype=np.float64)
 
     @cached_property
     def _said(self) -> _Said:
@@ -128,7 +128,7 @@ def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporte
     labels = np.asarray(dataset.targets[train], dtype=np.int64)
     with reporter.step("Fitting the classifier", None) as advance:
         probe = fit_ngrams(
-            [clean(texts[row]) for row in train.tolist()],
+            CleanTexts(texts, train.tolist()),
             labels,
             groups=dataset.groups[train],
             weights=picture_weights(labels, len(dataset.classes), settings.class_weights),
