@@ -80,10 +80,10 @@ def fit_ngrams(
     rows = choose_rows(labels, classes, generator, most=_SEARCHED)
     dealt = deal_folds(labels[rows], number_groups(groups, len(labels))[rows], classes, _FOLDS, generator)
     few = [texts[row] for row in rows.tolist()]
-    found = _choose(few, labels[rows], weights[rows], dealt[:_HELD_OUT], classes, advance)
-    best, counted = found.best, found.counted
+    best, counted = _choose(few, labels[rows], weights[rows], dealt[:_HELD_OUT], classes, advance)
     if len(few) < len(texts):  # what was chosen is learned from all of them
-        before, counted, found = counted.inputs, _count(texts, best.chosen.rules), None
+        before = counted.inputs
+        counted = _count(texts, best.chosen.rules)
         best.start = _moved(best.start, before, counted.inputs)
     fitted = _fit(counted.matrix, labels, weights, classes, best.chosen, best.start)
     held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)

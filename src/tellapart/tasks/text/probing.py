@@ -95,7 +95,7 @@ class NgramCandidate:
 
     def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it."""
-        return np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS
+        return np.asarray(np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS, dtype=np.float64)
 
     @cached_property
     def _said(self) -> _Said:
