@@ -174,3 +174,10 @@ def test_it_is_not_made_smaller(learned: TrainResult, tmp_path: Path) -> None:
         SettingsError, match=r"model\.onnx takes no pictures, and only networks of pictures are made smaller"
     ):
         open_compressible(learned.run, tmp_path, Silent())
+
+
+def test_folds_of_texts_keep_one_model(learned: TrainResult, tmp_path: Path) -> None:
+    table = learned.run.parent.parent / "t.csv"
+    found = tellapart.train(table, out=tmp_path / "runs", task="text", report=False, settings={"kfold": {"folds": 2}})
+    assert len(found.folds) == 2
+    assert found.metrics["kfold"]["kept"] == "one"
