@@ -122,6 +122,10 @@ def train(
     class_weights: Literal["none", "balanced"] | None = None,
     coverage: float | None = None,
     precision: float | None = None,
+    split: str | Sequence[float] | None = None,
+    validation: str | float | None = None,
+    test_from: Literal["validation"] | None = None,
+    limit: int | None = None,
     folds: int | None = None,
     kfold: int | None = None,
     fold_column: str | None = None,
@@ -154,13 +158,15 @@ def train(
     labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
-    "pictures/"}; path_column, split_column, group_column, extension, label_from, merge_names and, of masks, classes and
-    ignore_label are the others.
+    "pictures/"}; path_column, split_column, group_column, extension, label_from, train_split, merge_names and, of masks,
+    classes and ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
     `embeddings`, of texts, is a folder with a network of sentences (model.onnx and tokenizer.json), or its name on the hub.
     `base` is a finished run whose network is trained on, with its settings where nothing else is said.
     `labels` is a CSV with path,label that corrects labels, as `tellapart check --labels --out` writes it.
+    `split` is (0.8, 0.1, 0.1) or "80/10/10", `validation` a share of what is train, `test_from` "validation" where that split was
+    given and no test; `limit` looks at so many pictures, drawn at random.
     `kfold` tests every picture once, by as many trainings, `repeats` times with other folds; `fold_column` names the column of a
     table that says the folds. `score` is then of all pictures, `folds` of the result has each fold's; `kfold_keep` says whether the
     model is one more network, trained on all but a validation split, or the mean of the K.

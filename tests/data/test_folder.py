@@ -319,6 +319,22 @@ def test_pictures_without_class_folders(tmp_path: Path) -> None:
     assert message(archive) == f"the archive '{archive}' holds 1 file but no class folders. {ARRANGE}"
 
 
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (
+            "txt",
+            "Or, since most are .txt files: texts with classes (--task text) are read from one folder of them a class",
+        ),
+        ("xml", "Or, since most are .xml files: boxes in XML (--task detection) stand beside their pictures"),
+        ("json", "Or, since most are .json files: boxes or masks in JSON (--task detection or segmentation) stand"),
+    ],
+)
+def test_files_of_another_task_say_which(tmp_path: Path, ending: str, words: str) -> None:
+    make(tmp_path, f"a.{ending}", f"b.{ending}", "c.jpg")
+    assert f"holds 3 files but no class folders. {ARRANGE} {words}" in message(tmp_path)
+
+
 def test_class_folders_without_files(tmp_path: Path) -> None:
     (tmp_path / "cat/deep").mkdir(parents=True)
     (tmp_path / "dog").mkdir()

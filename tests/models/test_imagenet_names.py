@@ -41,7 +41,7 @@ def faults(text: str) -> list[str]:
         names = [row[column] for row in rows]
         folded = [name.casefold() for name in names]
         found += [f"{name} is there twice" for name in sorted({name for name in folded if folded.count(name) > 1})]
-        found += [f"{name!r} has a blank end or a comma" for name in names if re.search(r"^\s|\s$|^$|[,，、\r]", name)]  # noqa: RUF001
+        found += [f"{name!r} has a blank end or a comma" for name in names if re.search(r"^\s|\s$|^$|[,，、\r]", name)]
     found += [f"{row[2]} has no Chinese character" for row in rows if not re.search(r"[\u3400-\u9fff]", row[2])]
     found += [f"{row[1]} is not English" for row in rows if not row[1].isascii()]
     return found

@@ -388,3 +388,38 @@ def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
     settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
     assert settings == TrainSettings(data="x", strategy="probe")
     assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05
+
+
+def test_splits_are_told_in_words_as_they_are_typed() -> None:
+    told = make_settings({"data": "x", **tables({"split": "80/10/10", "limit": 256}, {})}).split
+    assert told.shares == pytest.approx((0.8, 0.1, 0.1))
+    assert told.limit == 256
+    assert make_settings({"data": "x", **tables({"validation": "5%"}, {})}).split.validation == 0.05
+    assert make_settings({"data": "x", "split": {"validation": 0.05}}).split.validation == 0.05
+    again = make_settings({"data": "x", "split": told.model_dump()}).split
+    assert again.shares == pytest.approx(told.shares)
+    usual = make_settings({"data": "x"})
+    assert make_settings({"data": "x", "split": {"limit": 9}}).trained_by() == usual.trained_by()
+    assert make_settings({"data": "x", "split": {"limit": 9}}).read_options.limit == 9
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"shares": "80/20"}, "it is three numbers above 0, of train, validation and test, such as 80/10/10"),
+        ({"shares": "80/20/0"}, "it is three numbers above 0"),
+        ({"shares": "a/b/c"}, "it is three numbers above 0"),
+        ({"validation": "x%"}, "it is a share such as 5% or 0.05"),
+        ({"validation": "95%"}, "it must be below 0.9"),
+        ({"shares": "80/10/10", "validation": "5%"}, "split: shares and validation both say how large validation is"),
+        ({"limit": 1}, "it must be at least 2"),
+    ],
+)
+def test_splits_that_cannot_be(split: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        make_settings({"data": "x", "split": split})
+
+
+def test_folds_have_no_split() -> None:
+    with pytest.raises(SettingsError, match="split.validation is set, and of K folds every picture is tested"):
+        make_settings({"data": "x", "split": {"validation": 0.1}, "kfold": {"folds": 3}})

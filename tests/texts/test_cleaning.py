@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import re
+import unicodedata
+
 import pytest
 
-from tellapart.texts.cleaning import MOST_LETTERS, clean
+from tellapart.texts.cleaning import MOST_LETTERS, CleanTexts, clean
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,27 @@ def test_what_is_left(text: str, left: str) -> None:
 
 def test_ten_megabytes_are_cut() -> None:
     assert len(clean("word " * 2_000_000)) <= MOST_LETTERS
+
+
+def step_by_step(text: str) -> str:
+    """The same without a shorter way for texts that are plain."""
+    unseen = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+    text = re.sub(unseen, "", re.sub("[\ud800-\udfff]", "\ufffd", text))
+    text = re.sub("[\x00-\x1f\x7f-\x9f]", " ", unicodedata.normalize("NFKC", text))
+    return re.sub(r"\s+", " ", text.casefold()).strip()
+
+
+def test_the_short_way_of_plain_texts_ends_where_the_long_one_does() -> None:
+    chance = random.Random(0)
+    alphabet = [*map(chr, range(0x20, 0x250)), *"\u3000\u2028\ufdfa\u00a8\u1e9e\ufe0f\u0130\u03a3\u212b日本 한 "]
+    for _ in range(3000):
+        text = "".join(chance.choices(alphabet, k=chance.randrange(1, 9)))
+        assert clean(text) == step_by_step(text), text
+    for code in range(0, 0x110000, 7):
+        text = f"a {chr(code)}b"
+        assert clean(text) == step_by_step(text), hex(code)
+
+
+def test_texts_are_cleaned_as_they_are_asked_for() -> None:
+    texts = CleanTexts(["A", "B ", "\tC", "D"], [2, 1, 3])
+    assert (len(texts), texts[0], texts[-1], texts[1:], list(texts)) == (3, "c", "d", ["b", "d"], ["c", "b", "d"])

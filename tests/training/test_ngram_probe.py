@@ -81,3 +81,39 @@ def test_a_class_of_one_text_can_be_fitted() -> None:
     labels[8] = 2
     probe = fit_ngrams(texts, labels, groups=np.arange(9), weights=np.ones(9, np.float32), classes=3, seed=0)
     assert np.isfinite(probe.weight).all()
+
+
+def test_of_many_texts_some_choose_and_all_are_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tellapart.training import ngram_probe
+
+    monkeypatch.setattr(ngram_probe, "_SEARCHED", 150)
+    texts, labels = sentences(240)
+    ones = np.ones(240, np.float32)
+    probe = fit_ngrams(texts, labels, groups=np.arange(240), weights=ones, classes=3, seed=0)
+    assert probe.counted.matrix.shape[0] == 240
+    every, frequency = learn_grams(texts, probe.chosen.rules)
+    np.testing.assert_array_equal(probe.inputs.known, every.known)
+    np.testing.assert_array_equal(probe.frequency, frequency)
+    judged = np.isfinite(probe.held_out).all(axis=1)
+    assert 40 < judged.sum() < 80, "two fifths of the 150"
+    anew = ngram_probe.fit_trial(probe.counted.matrix, labels, ones, classes=3, chosen=probe.chosen)
+    ours = probe.counted.matrix @ probe.weight.T + probe.bias
+    np.testing.assert_allclose(_chances(ours), _chances(anew.logits(probe.counted.matrix)), atol=0.03)
+
+
+def _chances(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+def test_a_start_is_moved_to_other_n_grams() -> None:
+    from tellapart.training.ngram_probe import _moved
+
+    few, _ = learn_grams(["a b", "a b"], Rules(words=(1,)))
+    more, _ = learn_grams(["c a b", "b a c"], Rules(words=(1,)))
+    start = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    found = _moved(start, few, more)
+    assert found is not None
+    (new,) = set(range(3)) - {int(place) for place in np.flatnonzero(np.isin(more.known, few.known))}
+    assert found[:, new].tolist() == [0, 0]
+    np.testing.assert_array_equal(np.delete(found, new, axis=1), start)
+    assert _moved(None, few, more) is None

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from tellapart.cli.speaking import said
 from tellapart.reporter import Reporter, Silent, duration
 
 _PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
@@ -64,11 +65,11 @@ class BarReporter:
 
     def say(self, text: str) -> None:
         """One line."""
-        self._console.print(text, markup=False)
+        self._console.print(said(text), markup=False)
 
     def warn(self, text: str) -> None:
         """One line in yellow."""
-        self._console.print(f"! {text}", style="yellow", markup=False)
+        self._console.print(f"! {said(text)}", style="yellow", markup=False)
 
     @contextlib.contextmanager
     def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -87,11 +88,11 @@ class BarReporter:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn(said("time left")),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(title, total=total)
+            task = progress.add_task(said(title), total=total)
             yield lambda count: progress.advance(task, count)
             if total is None:
                 done = progress.tasks[task].completed or 1  # what counts nothing is one thing

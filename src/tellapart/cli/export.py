@@ -123,22 +123,17 @@ def command(
     require("export", "train")
     from tellapart.workflows.export import export
 
-    reporter = make_reporter(quiet=quiet, warnings=True)
     result = export(
         run,
         formats,
-        reporter=reporter,
+        reporter=make_reporter(quiet=quiet, warnings=True),
         tools=tools,
         most_flipped=most_flipped,
         pictures=pictures,
         languages=languages,
         made_pictures=made_pictures,
     )
-    if as_json:
-        found = [one.as_json() for one in result.exported if not one.refused]
-        click.echo(json.dumps(_plain(found), ensure_ascii=False))
-    else:
-        click.echo("\n".join(_told(result)))
+    click.echo(_listed(result) if as_json else "\n".join(_told(result)))
     bad = [f"{name}: {error}" for name, error in result.failed]
     bad += [
         f"{one.format} is refused: {one.refused}. It is kept as {one.folder}." for one in result.exported if one.refused
@@ -146,6 +141,12 @@ def command(
     for line in bad:
         click.echo(f"Error: {line}", err=True)
     return 2 if bad else 0
+
+
+def _listed(result: ExportResult) -> str:
+    """A JSON list of the formats that were taken."""
+    found = [one.as_json() for one in result.exported if not one.refused]
+    return json.dumps(_plain(found), ensure_ascii=False)
 
 
 def _told(result: ExportResult) -> list[str]:

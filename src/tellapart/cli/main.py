@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, helped, language_asked, said, speak_chinese
 from tellapart.errors import TellapartError
 from tellapart.memory import memory_errors
 
@@ -66,7 +67,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command
+        return helped(command)
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click's. Raises: _NobodyReads."""
@@ -78,7 +79,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([(name, said(text)) for name, (_, text) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -107,6 +108,12 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     epilog="Start with: tellapart demo, or: tellapart train PICTURES (one folder of pictures a class, or a CSV).",
 )
 @click.option(
+    OPTION,
+    type=click.Choice(LANGUAGES),
+    expose_value=False,
+    help="The language of the screen, before the command.  [default: TELLAPART_LANG, or the system's]",
+)
+@click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
 )
 def main() -> None:
@@ -128,9 +135,14 @@ def execute(arguments: list[str] | None = None) -> int:
         # A terminal or pipe that lacks a character shows its code instead of ending the command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    width: dict[str, Any] = {}
+    if language_asked(sys.argv[1:] if arguments is None else arguments) == "zh":
+        speak_chinese()
+        helped(main)
+        width = {"max_content_width": WIDTH, "terminal_width": WIDTH}
     try:
         with memory_errors():
-            code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False)
+            code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False, **width)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TellapartError as error:

@@ -278,11 +278,13 @@ def _paths(
 
 def _print_lines(lines: Iterable[str]) -> None:
     from tellapart.cli.console import discard_output
+    from tellapart.cli.speaking import plain_output
 
     try:
+        output = plain_output()
         for line in lines:
-            sys.stdout.write(line)
-        sys.stdout.flush()
+            output.write(line)
+        output.flush()
     except BrokenPipeError:
         # click would exit with 1; a reader that has seen enough (`| head`) is no failure.
         discard_output()

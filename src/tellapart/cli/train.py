@@ -103,6 +103,21 @@ Examples:
     help="Of each label that is named, between 0 and 1, where a picture has several: the threshold of a class is the lowest "
     "that reaches it on validation.  [default: the best F1]",
 )
+@click.option(
+    "--split",
+    metavar="80/10/10",
+    help="Shares of train, validation and test, where the data have no splits.  [default: 70/10/20]",
+)
+@click.option("--validation", metavar="SHARE", help="Of what is train, where no validation split is given: 5% or 0.05.")
+@click.option(
+    "--test-from",
+    type=click.Choice(["validation"]),
+    help="Where train and validation are given and no test: a fifth of the validation split becomes the test.  [default: it is "
+    "drawn from train]",
+)
+@click.option(
+    "--limit", type=int, metavar="N", help="Look at N pictures at most, drawn at random, each class by its share."
+)
 @click.option("--folds", type=int, help="Of the cross-validation that chooses the classifier's strength.  [default: 5]")
 @click.option(
     "--kfold",

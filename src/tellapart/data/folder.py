@@ -33,6 +33,12 @@ UNLABELLED = "picture in a split folder, in no class folder"  # a reason that Li
 _ADDRESS = re.compile(r"(https?:)/+", re.IGNORECASE)  # a path has one of the two strokes
 _TABLES = (".csv", ".tsv")
 _NAMED = 5  # of what is left out, the rest counted
+_OTHER_KINDS: Mapping[str, str] = {
+    ".txt": "texts with classes (--task text) are read from one folder of them a class, or from a table with text,label; labels of "
+    "boxes (--task detection) stand beside their pictures",
+    ".xml": "boxes in XML (--task detection) stand beside their pictures, or in annotations/ beside images/",
+    ".json": "boxes or masks in JSON (--task detection or segmentation) stand beside their pictures",
+}
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
@@ -240,4 +246,14 @@ def _no_class_folders(source: Path, files: list[Child], ignored: Mapping[str, in
     hint = f" Or unpack its archives{one}." if archives else ""
     tables = [child.name for child in files if child.name.lower().endswith(_TABLES)]
     hint += f" Or give its table {str(source / tables[0])!r}." if tables else ""
+    hint += _other_kind(files)
     return DataError(f"the {kind} {str(source)!r} {what}{_left_out(ignored)}. {_ARRANGE}.{hint}")
+
+
+def _other_kind(files: list[Child]) -> str:
+    """What another task would read, where most files are of its kind."""
+    endings = Counter(os.path.splitext(child.name)[1].lower() for child in files)
+    for ending, words in _OTHER_KINDS.items():
+        if 2 * endings[ending] > len(files):
+            return f" Or, since most are {ending} files: {words}."
+    return ""

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-import locale
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +14,7 @@ from typing import Any, Literal
 
 from tellapart.bundle import Score
 from tellapart.errors import SettingsError
-from tellapart.language import is_simplified_chinese
+from tellapart.language import system_language
 
 Language = Literal["en", "zh"]
 
@@ -153,9 +151,4 @@ def language_of(asked: str | None) -> Language:
                 f"the language is {asked!r}; a report is in one of {', '.join(LANGUAGES)}. Give one of them."
             )
         return "zh" if asked == "zh" else "en"
-    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG"):
-        value = os.environ.get(name)
-        if value:
-            return "zh" if is_simplified_chinese(value) else "en"
-    # On Windows and macOS a program often has none of these.
-    return "zh" if is_simplified_chinese(locale.getlocale()[0] or "") else "en"
+    return system_language()

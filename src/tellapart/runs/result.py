@@ -35,6 +35,9 @@ class TrainResult:
     choice: str  # why, in a sentence; empty where there was nothing to choose
     metrics: dict[str, Any] = field(repr=False)  # metrics.json
     warnings: tuple[str, ...] = ()  # what the audit and the validation found that should not be missed
+    # The figure of the kept network on the validation split, by which settings are to be compared; None: of K folds there is none.
+    validation: float | None = None
+    validation_name: str = ""
     left_out: int = 0  # by the corrections of --labels
     augmented: int = 0  # copies of what is tested on, set aside
     backbones: Mapping[str, Any] | None = None  # which were compared, where the backbone was chosen among several
@@ -80,6 +83,7 @@ class TrainResult:
             "task": self.task,
             "score": {"name": self.headline, **self.score.model_dump()},
             **({"folds": list(self.folds)} if self.folds else {}),
+            "validation": {"name": self.validation_name, "value": self.validation, "n": self.n_validation},
             "score_without_leaked": None if honest is None else {"name": self.headline, **honest.model_dump()},
             **(accuracy if self.headline == "accuracy" else {}),
             "n_train": self.n_train,

@@ -6,6 +6,7 @@ model.onnx comes last, after it has given what was tested on real pictures of th
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from tellapart.data.examples import SPLITS, Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
-from tellapart.evaluation.choosing import Candidate, Choice, comparison
+from tellapart.evaluation.choosing import Candidate, Choice, Validated, comparison
 from tellapart.runs.folds import ARRAYS, arrays_as_bytes
 from tellapart.runs.proving import PROOF, Expected, prepared, prove
 from tellapart.runs.recipe import versions
@@ -163,6 +164,8 @@ def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
         headline=learned.headline,
         scores=tested.scores,
         scores_without_leaked=tested.scores_without_leaked,
+        validation=_validated(learned.choice.winner),
+        validation_name=learned.choice.winner.figure_name,
         n_train=counts["train"],
         n_validation=counts["validation"],
         n_test=counts["test"],
@@ -180,6 +183,11 @@ def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
         metrics=metrics,
         warnings=(*warned, *([tested.warning] if tested.warning else [])),
     )
+
+
+def _validated(winner: Validated[Any]) -> float | None:
+    """The figure on validation; None where there is none, as of the mean of several networks."""
+    return winner.figure if winner.figure_name and math.isfinite(winner.figure) else None
 
 
 def data_fingerprint(examples: list[Example]) -> str:
@@ -272,7 +280,8 @@ def _metrics(learned: Learned, difference: float) -> dict[str, Any]:
         "strategy": choice.winner.candidate.strategy,
         "choice": choice.reason,
         "validation": comparison(choice),
-        "training": {one.candidate.strategy: dict(one.candidate.details) for one in choice.compared},
+        # Of two with one strategy the one that is kept.
+        "training": {one.candidate.strategy: dict(one.candidate.details) for one in reversed(choice.compared)},
         "embeddings": {"computed": learned.computed, "reused": learned.reused, "engine": learned.engine},
         "onnx_difference": difference,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

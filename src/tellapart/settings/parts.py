@@ -6,11 +6,13 @@ None means: chosen by strategy, network or budget.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tellapart.data.augmentation import RANGES, Augmentation
+from tellapart.data.splitting import SplitTerms
 from tellapart.models.catalog import LastPooling
 from tellapart.models.classics import Block, Dense
 from tellapart.records import MOST_WINDOW
@@ -49,7 +51,7 @@ _DENSE: dict[str, dict[str, float]] = {
     "l2": {"ge": 0, "le": 1000},
 }
 # Checkpoints from before these could be told go on where they are not.
-LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2"})
+LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2", "head"})
 # How training pictures are varied. What is left out is the preset's.
 _AUGMENT: dict[str, dict[str, float]] = {
     "preset": {},
@@ -169,6 +171,8 @@ class FineTuneSettings(Part):
     views: int | None = Field(
         None, ge=0, le=64
     )  # augmented views a picture that are cached; 0: none, every view is new
+    # Where the classifier begins: as the one on the frozen network, or at random, as in tutorials.
+    head: Literal["probe", "random"] = "probe"
     # Of boxes, what comes before: epochs of the detector on the frozen backbone, and views of each picture that it learns from.
     first_epochs: int | None = Field(None, ge=1, le=10_000)
     first_views: int | None = Field(None, ge=1, le=64)
@@ -204,6 +208,52 @@ class KFoldSettings(Part):
     keep: Literal["one", "ensemble"] = "one"
 
 
+class SplitSettings(Part):
+    """How what is learned from is split, where it does not say it itself."""
+
+    # Train, validation and test, such as 80/10/10; None: 70/10/20.
+    shares: tuple[float, float, float] | None = None
+    validation: float | None = Field(None, gt=0, lt=0.9)  # of what is train: 5% or 0.05
+    test_from: Literal["validation"] | None = None  # a fifth of the validation split that was given becomes the test
+    seed: int | None = Field(None, ge=0, lt=2**32)  # None: the run's
+    limit: int | None = Field(None, ge=2)  # so many pictures at most, drawn at random; None: all
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _three_shares(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        parts = re.split(r"[/,:]", value) if isinstance(value, str) else value
+        try:
+            numbers = [float(str(part).strip().removesuffix("%")) for part in parts]
+        except (TypeError, ValueError):
+            numbers = []
+        if len(numbers) != 3 or min(numbers) <= 0:
+            raise ValueError("it is three numbers above 0, of train, validation and test, such as 80/10/10")
+        return tuple(number / sum(numbers) for number in numbers)
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _a_share(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().endswith("%"):
+            try:
+                return float(value.strip().removesuffix("%")) / 100
+            except ValueError:
+                raise ValueError("it is a share such as 5% or 0.05") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_thing_says_it(self) -> SplitSettings:
+        if self.shares is not None and self.validation is not None:
+            raise ValueError("shares and validation both say how large validation is. Leave one of them out")
+        return self
+
+    @property
+    def terms(self) -> SplitTerms:
+        """As the data room takes them."""
+        return SplitTerms(shares=self.shares, validation=self.validation, test_from=self.test_from, seed=self.seed)
+
+
 class ReadingSettings(Part):
     """How what is learned from is read, where it does not say it itself."""
 
@@ -219,6 +269,9 @@ class ReadingSettings(Part):
     label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
     classes: str | None = Field(None, min_length=1)  # of masks: names of their values, or a file with them
     ignore_label: str | None = Field(None, min_length=1)  # of masks: what counts nowhere
+    train_split: str | None = Field(
+        None, min_length=1
+    )  # the given split to learn from: dev, where none is for training
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
     @field_validator(

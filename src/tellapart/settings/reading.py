@@ -44,13 +44,19 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
         where = [_RANGE] if where == ["value_range"] else where
         if not where:
             raise SettingsError(f"{reason}.") from None
-        if isinstance(first.get("input"), dict) and first["type"] == "value_error":
+        if first["type"] == "value_error" and _is_table(where):
             raise SettingsError(f"{'.'.join(where)}: {reason}.") from None
         if isinstance(first.get("input"), dict) and first["input"] and first["type"] != "model_type":
             raise _below_a_value(where, next(iter(first["input"]))) from None
         raise SettingsError(
             f"{'.'.join(where)} is {first.get('input')!r}; {reason}{'' if reason.endswith('?') else '.'} Correct it and run again."
         ) from None
+
+
+def _is_table(where: list[str]) -> bool:
+    """Whether a whole table of settings stands there, such as network."""
+    field = TrainSettings.model_fields.get(where[0]) if len(where) == 1 else None
+    return field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
 def _below_a_value(where: list[str], key: str) -> SettingsError:

@@ -29,6 +29,7 @@ from tellapart.settings.parts import (
     NetworkSettings,
     ProbeSettings,
     ReadingSettings,
+    SplitSettings,
 )
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
@@ -46,6 +47,7 @@ _LEARNED_WITHOUT = {
     "precision",
     "kfold",
 }
+_LEARNED_WITHOUT |= {"split"}  # who is in which split counts, not how that was told
 _LEARNED_WITHOUT |= {"base"}  # its weights count, not where they lie
 _LEARNED_WITHOUT |= {"task", "label_separator", "reading"}  # what is read by them counts, not what was told
 _LEARNED_WITHOUT |= {"embeddings"}  # of texts, which are no part of a network that trains
@@ -84,6 +86,7 @@ class TrainSettings(Part):
     value_range: str | None = None
     kfold: KFoldSettings = KFoldSettings()
     reading: ReadingSettings = ReadingSettings()
+    split: SplitSettings = SplitSettings()
     probe: ProbeSettings = ProbeSettings()
     network: NetworkSettings = NetworkSettings()
     finetune: FineTuneSettings = FineTuneSettings()
@@ -151,6 +154,11 @@ class TrainSettings(Part):
             raise ValueError(
                 f"kfold.repeats is {self.kfold.repeats}, and the column {column!r} gives the same folds each time. Leave one of "
                 "them out"
+            )
+        told = [name for name in _changed(self.split) if name != "limit"]
+        if self.folded and told:
+            raise ValueError(
+                f"split.{told[0]} is set, and of K folds every picture is tested. Leave it out, or leave out --kfold"
             )
         if not self.folded and _changed(self.kfold):
             raise ValueError(
@@ -233,7 +241,7 @@ class TrainSettings(Part):
             del found["loop"][name]
         network, told = self.network, found["network"]
         layers = [*zip(network.blocks, told["blocks"], strict=True), *zip(network.dense, told["dense"], strict=True)]
-        for part, values in [(network, told), *layers]:
+        for part, values in [(network, told), (self.finetune, found["finetune"]), *layers]:
             for name in LATER_OF_NETWORKS.intersection(values).difference(_changed(part)):
                 del values[name]
         for name in AUGMENTED_LATER:
@@ -245,7 +253,15 @@ class TrainSettings(Part):
     @property
     def read_options(self) -> ReadOptions:
         """What was told about the data set, beside where it is."""
-        return ReadOptions(task=self.task, separator=self.label_separator, span=self.span, **self.reading.model_dump())
+        seed = self.seed if self.split.seed is None else self.split.seed
+        return ReadOptions(
+            task=self.task,
+            separator=self.label_separator,
+            span=self.span,
+            limit=self.split.limit,
+            seed=0 if self.split.limit is None else seed,
+            **self.reading.model_dump(),
+        )
 
     @property
     def folded(self) -> bool:

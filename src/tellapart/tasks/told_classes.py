@@ -24,6 +24,7 @@ def summary(metrics: Mapping[str, Any], item: str) -> list[str]:
         else f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
         "",
         *_classes(test["per_class"]),
+        *_confusion(test),
     ]
 
 
@@ -35,6 +36,20 @@ def _classes(per_class: Mapping[str, Any]) -> list[str]:
         lines.append(f"{name[:23]:<24}{row['support']:>6}{cells[0]:>9}{cells[1]:>11}{cells[2]:>8}")
     if len(per_class) > _MOST_CLASSES:
         lines.append(f"... and {len(per_class) - _MOST_CLASSES} more classes, in metrics.json")
+    return lines
+
+
+def _confusion(metrics: Mapping[str, Any]) -> list[str]:
+    """How often each class was taken for which, a row a true class; of more than twenty classes none."""
+    names, counts = list(metrics["per_class"]), metrics.get("confusion_matrix")
+    if counts is None or len(names) > _MOST_CLASSES:
+        return []
+    width = max(4, *(len(f"{count:,}") for row in counts for count in row)) + 1
+    numbers = "".join(f"{number:>{width}}" for number in range(1, len(names) + 1))
+    lines = ["", f"{'true class, told as':<28}{numbers}"]
+    for number, (name, row) in enumerate(zip(names, counts, strict=True), 1):
+        cells = "".join(f"{f'{count:,}' if count else '.':>{width}}" for count in row)
+        lines.append(f"{number:>3} {name[:23]:<24}{cells}")
     return lines
 
 
@@ -60,6 +75,8 @@ def scored(metrics: Mapping[str, Any], item: str) -> list[str]:
     if "abstention" in metrics:
         lines += _abstention(metrics["abstention"])
     lines.append(metrics["verdict"])
+    if "per_class" in metrics:
+        lines += ["", *_classes(metrics["per_class"]), *_confusion(metrics)]
     return lines
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -40,28 +41,28 @@ class TextPart(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TextInputs:
     """How a model takes texts."""
 
     parts: tuple[TextPart, ...]  # in the order of their rows
 
-    @property
+    @cached_property
     def height(self) -> int:
         """H, the rows of all parts."""
         return sum(part.height for part in self.parts)
 
-    @property
+    @cached_property
     def at_once(self) -> int:
         """How many texts are best answered together: as the part wants it that wants the fewest."""
         return min(part.at_once for part in self.parts)
 
-    @property
+    @cached_property
     def grams(self) -> GramInputs | None:
         """The part of the n-grams, where there is one."""
         return next((part for part in self.parts if isinstance(part, GramInputs)), None)
 
-    @property
+    @cached_property
     def words(self) -> WordInputs | None:
         """The part of the words in order, where there is one."""
         return next((part for part in self.parts if isinstance(part, WordInputs)), None)

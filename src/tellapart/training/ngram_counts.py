@@ -6,7 +6,7 @@ length 1, so that neither outweighs the other. Shapes: N texts, F n-grams, B blo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tellapart.texts.vocabulary import FoundGrams, GramInputs, look_up
 
 MOST_GRAMS = 400_000  # the most frequent ones of all that are in two texts or more
 _AT_ONCE = 20_000  # texts whose n-grams are in memory together
+_MOST_INT32 = 2**31 - 1
 _SINGLE = 2  # texts that must have an n-gram for the model to know it
 
 Floats = NDArray[np.float32]
@@ -71,22 +72,29 @@ def count_texts_in(texts: Sequence[str], inputs: GramInputs, frequency: Floats) 
     """N cleaned texts as rows of what is known."""
     from scipy import sparse
 
+    parts = list(_counted_parts(texts, inputs, frequency))
+    values, grams, counts, unknown = (np.concatenate([_taken(part, place) for part in parts]) for place in range(4))
+    starts = np.zeros(len(texts) + 1, dtype=np.int64 if len(values) > _MOST_INT32 else np.int32)
+    np.cumsum(counts, out=starts[1:])
+    matrix = sparse.csr_matrix((values, grams, starts), shape=(len(texts), len(inputs.known)), copy=False)
+    matrix.has_sorted_indices = False  # by block, and within it
+    return CountedTexts(inputs=inputs, frequency=frequency, matrix=matrix, unknown=unknown)
+
+
+def _counted_parts(texts: Sequence[str], inputs: GramInputs, frequency: Floats) -> Iterator[list[Any]]:
+    """Of a part of the texts after the other: values, n-grams, how many of them each text has, what is not known."""
     blocks = max(1, inputs.rules.blocks)
-    matrices, unknown = [], []
-    for start in range(0, len(texts), _AT_ONCE):
+    for start in range(0, max(1, len(texts)), _AT_ONCE):
         part = texts[start : start + _AT_ONCE]
         found = look_up(part, inputs)
         values = _values(found, frequency, len(part), blocks)
-        starts = np.concatenate([[0], np.cumsum(np.bincount(found.rows, minlength=len(part)))])
-        shape = (len(part), len(inputs.known))
-        matrices.append(sparse.csr_matrix((values, found.grams.astype(np.int32), starts.astype(np.int64)), shape=shape))
-        unknown.append(found.unknown)
-    return CountedTexts(
-        inputs=inputs,
-        frequency=frequency,
-        matrix=sparse.vstack(matrices, format="csr"),
-        unknown=np.concatenate(unknown),
-    )
+        yield [values, found.grams.astype(np.int32), np.bincount(found.rows, minlength=len(part)), found.unknown]
+
+
+def _taken(part: list[Any], place: int) -> Any:
+    """One of a part's arrays, which is let go of there: joined, each is in memory once more, and no two at a time."""
+    found, part[place] = part[place], None
+    return found
 
 
 def _values(found: FoundGrams, frequency: Floats, count: int, blocks: int) -> Floats:
@@ -101,15 +109,18 @@ def class_ratios(matrix: Any, labels: NDArray[np.int64], *, classes: int) -> Flo
 
     Source: Wang and Manning 2012, "Baselines and Bigrams", ACL P12-2018, section 2, one class against the others.
     """
-    from scipy import sparse
-
-    there = matrix.copy()
-    there.data = np.ones_like(there.data)
-    members = sparse.csr_matrix(
-        (np.ones(len(labels), dtype=np.float32), (labels, np.arange(len(labels)))), shape=(classes, len(labels))
-    )
-    within = np.asarray((members @ there).todense(), dtype=np.float64) + 1
+    texts, grams = matrix.shape
+    within = np.ones(classes * grams)
+    for first in range(0, texts, _AT_ONCE):
+        last = min(texts, first + _AT_ONCE)
+        begin, end = int(matrix.indptr[first]), int(matrix.indptr[last])
+        own = np.repeat(labels[first:last], np.diff(matrix.indptr[first : last + 1]))
+        there = matrix.indices[begin:end][matrix.data[begin:end] != 0]
+        cells = own[matrix.data[begin:end] != 0] * grams + there
+        within += np.bincount(cells, minlength=classes * grams)
+    within = within.reshape(classes, grams)
     beyond = within.sum(axis=0, keepdims=True) - within - (classes - 2)
     within /= within.sum(axis=1, keepdims=True)
     beyond /= beyond.sum(axis=1, keepdims=True)
-    return np.asarray(np.log(within / beyond), dtype=np.float32)
+    within /= beyond
+    return np.log(within, out=within).astype(np.float32)

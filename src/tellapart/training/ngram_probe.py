@@ -79,36 +79,77 @@ def fit_ngrams(
     generator = np.random.default_rng(seed)
     rows = choose_rows(labels, classes, generator, most=_SEARCHED)
     dealt = deal_folds(labels[rows], number_groups(groups, len(labels))[rows], classes, _FOLDS, generator)
-    held = dealt[:_HELD_OUT]
-    counted_of = {rules: _count(texts, rules) for rules in candidates(texts)}
-    first = next(iter(counted_of))
-    best = _Best(NgramTrial(first, True, INVERSE[1]))
-    for rules, counted in counted_of.items() if len(held) else ():
-        search = _Search(counted.matrix[rows], labels[rows], weights[rows], held, classes)
-        if rules is first:
+    few = [texts[row] for row in rows.tolist()]
+    best, counted = _choose(few, labels[rows], weights[rows], dealt[:_HELD_OUT], classes, advance)
+    if len(few) < len(texts):  # what was chosen is learned from all of them
+        before = counted.inputs
+        counted = _count(texts, best.chosen.rules)
+        best.start = _moved(best.start, before, counted.inputs)
+    fitted = _fit(counted.matrix, labels, weights, classes, best.chosen, best.start)
+    held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
+    if best.logits is not None:
+        held_out[rows] = best.logits
+    return NgramProbe(
+        inputs=counted.inputs,
+        frequency=counted.frequency,
+        weight=fitted.weight,
+        bias=fitted.bias,
+        counted=counted,
+        chosen=best.chosen,
+        trials=best.trials,
+        held_out=held_out,
+        steps=fitted.steps,
+    )
+
+
+class _Found(NamedTuple):
+    """What was chosen, and the n texts that it was chosen by."""
+
+    best: _Best
+    counted: CountedTexts
+
+
+def _choose(
+    texts: Sequence[str],
+    labels: NDArray[np.int64],
+    weights: Floats,
+    held: NDArray[np.bool_],
+    classes: int,
+    advance: Callable[[int], object],
+) -> _Found:
+    """By n cleaned texts: which n-grams, whether classes have their own scales, how strong the penalty is."""
+    kept: CountedTexts | None = None
+    best: _Best | None = None
+    for rules in candidates(texts):
+        counted = _count(texts, rules)
+        if best is None or kept is None:
+            best, kept = _Best(NgramTrial(rules, True, INVERSE[1])), counted
+            if not len(held):
+                break
+            search = _Search(counted.matrix, labels, weights, held, classes)
             for inverse in INVERSE:
                 if not best.try_one(NgramTrial(rules, True, inverse), search, advance):
                     break
             best.try_one(NgramTrial(rules, False, _PLAIN * best.chosen.inverse), search, advance)
         else:
-            best.try_one(NgramTrial(rules, best.chosen.by_class, best.chosen.inverse), search, advance)
-    trials, chosen, best_logits = best.trials, best.chosen, best.logits
-    counted = counted_of[chosen.rules]
-    found = _fit(counted.matrix, labels, weights, classes, chosen, best.start)
-    held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
-    if best_logits is not None:
-        held_out[rows] = best_logits
-    return NgramProbe(
-        inputs=counted.inputs,
-        frequency=counted.frequency,
-        weight=found.weight,
-        bias=found.bias,
-        counted=counted,
-        chosen=chosen,
-        trials=trials,
-        held_out=held_out,
-        steps=found.steps,
-    )
+            search = _Search(counted.matrix, labels, weights, held, classes)
+            trial = NgramTrial(rules, best.chosen.by_class, best.chosen.inverse)
+            kept = counted if best.try_one(trial, search, advance) else kept
+    assert best is not None
+    assert kept is not None
+    return _Found(best, kept)
+
+
+def _moved(start: Doubles | None, before: GramInputs, now: GramInputs) -> Doubles | None:
+    """Where a fit ended, [K, F + 1], as a start for one that knows other n-grams as well."""
+    if start is None:
+        return None
+    found = np.zeros((len(start), len(now.known) + 1))
+    place = np.minimum(np.searchsorted(before.known, now.known), max(0, len(before.known) - 1))
+    there = before.known[place] == now.known if len(before.known) else np.zeros(len(place), dtype=np.bool_)
+    found[:, :-1][:, there] = start[:, place[there]]
+    found[:, -1] = start[:, -1]
+    return found
 
 
 def fit_trial(

@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
+Moves = NDArray[np.floating]
 Function = Callable[[Doubles], tuple[float, Doubles]]
 
 _REMEMBERED = 10  # steps, as in SciPy
+_MANY = 1_000_000  # numbers, of which fewer steps are remembered, in 32 bits: else they would be most of the memory
+_FEWER = 5
 _SUFFICIENT = 1e-4  # of the decrease that the slope promises; c1 in the book
 _FLATTER = 0.9  # of the slope, what may be left of it; c2
 _LONGER = 2.0  # times the step before, while the function still falls steeply
@@ -76,11 +79,15 @@ def minimise(function: Function, start: Doubles, *, enough: Callable[[Doubles], 
 class _Memory:
     """The last steps and how the gradient changed over each: what is known of the curvature."""
 
-    steps: deque[tuple[Doubles, Doubles, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    steps: deque[tuple[Moves, Moves, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def learn(self, moved: Doubles, changed: Doubles) -> None:
         curvature = float(moved @ changed)
         if curvature > _LEAST_CURVATURE * float(changed @ changed):
+            if len(moved) > _MANY:
+                while len(self.steps) >= _FEWER:
+                    self.steps.popleft()
+                moved, changed = moved.astype(np.float32), changed.astype(np.float32)
             self.steps.append((moved, changed, curvature))
 
     def direction(self, gradient: Doubles) -> Doubles:

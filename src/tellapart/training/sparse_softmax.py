@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _MOST_STEPS = 300
+_MOST_TWICE = 30_000_000  # numbers of a matrix that are kept twice, 8 bytes each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +41,8 @@ class SparseSoftmax:
 
     def __init__(self, matrix: Any, labels: NDArray[np.int64], weights: Floats, scales: Floats | None, *, classes: int):
         """`matrix` is SciPy's CSR, float32 [N, D]; `labels` [N]; `weights` [N] >= 0, how much each counts; `scales` [K, D]."""
-        self._matrix, self._turned = matrix, matrix.T.tocsr()
+        # Turned it is read in order, which is quicker; of very many numbers there is no room for both.
+        self._matrix, self._turned = matrix, matrix.T.tocsr() if matrix.nnz <= _MOST_TWICE else matrix.T
         self._labels, self._classes = labels, classes
         self._weights = (weights / weights.sum()).astype(np.float32)
         self._scales = scales

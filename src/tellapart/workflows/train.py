@@ -19,6 +19,7 @@ from tellapart.data.augmentation import resolve
 from tellapart.data.carved import tell_carved
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.folding import FoldPlan
+from tellapart.data.splitting import told_split, told_test
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.errors import BackboneUnavailable, SettingsError, TellapartError
@@ -159,9 +160,12 @@ def _course(settings: TrainSettings, examined: Examined, task: Task, device: str
     if settings.folded:
         plan = deal(settings, examined, task, reporter)
         return _Course(settings=task.prefer(settings), examined=plan.examined, pictures=len(plan.usable), plan=plan)
-    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    terms = settings.split.terms
+    dataset = gather(examined, split=told_split(task.split, terms), encode=task.encode, seed=settings.seed)
     if carved := tell_carved(examined.listing, dataset.examples):
         reporter.say(carved)
+    if tested := told_test(examined.listing, dataset.examples, terms, settings.seed):
+        reporter.say(tested)
     task.check(settings, dataset)
     settings = suited(settings, task, dataset, device)
     span = find_range(settings, examined, dataset, reporter)

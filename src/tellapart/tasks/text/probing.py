@@ -19,12 +19,14 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.records import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
-from tellapart.texts.cleaning import clean
+from tellapart.texts.cleaning import CleanTexts, clean
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
-from tellapart.training.ngram_counts import CountedTexts, count_texts_in
+from tellapart.training.ngram_counts import count_texts_in
 from tellapart.training.ngram_probe import NgramProbe, fit_ngrams
 from tellapart.training.probe import picture_weights
+
+_AT_ONCE = 20_000  # texts whose counts are in memory together
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,19 +89,37 @@ class NgramCandidate:
         """The weights of the n-grams, as the model's table has them."""
         return {"classifier.weight": self.probe.weight, "classifier.bias": self.probe.bias}
 
-    @cached_property
-    def counted(self) -> CountedTexts:
-        """All N texts as rows of n-grams."""
-        return count_texts_in([clean(text) for text in self.texts], self.probe.inputs, self.probe.frequency)
-
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits [n, K] of rows of the data set, before any calibration, as model.onnx will say."""
-        found = self.counted.matrix[rows] @ self.probe.weight.T
-        return np.asarray(found + self.probe.bias, dtype=np.float32)
+        return self._said.of(rows).logits[rows]
 
     def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it."""
-        return np.rint(self.counted.unknown[rows] * STEPS) / STEPS
+        return np.asarray(np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS, dtype=np.float64)
+
+    @cached_property
+    def _said(self) -> _Said:
+        return _Said(self.probe, self.texts)
+
+
+class _Said:
+    """What a classifier says of texts, each counted once when somebody asks; the counts are not kept."""
+
+    def __init__(self, probe: NgramProbe, texts: Sequence[str]) -> None:
+        self._probe, self._texts = probe, texts
+        self.logits = np.zeros((len(texts), len(probe.bias)), dtype=np.float32)
+        self.unknown = np.full(len(texts), np.nan)
+
+    def of(self, rows: NDArray[np.int64]) -> _Said:
+        """With those rows filled in."""
+        probe, missing = self._probe, rows[np.isnan(self.unknown[rows])]
+        for start in range(0, len(missing), _AT_ONCE):
+            part = missing[start : start + _AT_ONCE]
+            texts = [clean(self._texts[row]) for row in part.tolist()]
+            counted = count_texts_in(texts, probe.inputs, probe.frequency)
+            self.logits[part] = counted.matrix @ probe.weight.T + probe.bias
+            self.unknown[part] = counted.unknown
+        return self
 
 
 def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporter: Reporter) -> NgramCandidate:
@@ -108,7 +128,7 @@ def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporte
     labels = np.asarray(dataset.targets[train], dtype=np.int64)
     with reporter.step("Fitting the classifier", None) as advance:
         probe = fit_ngrams(
-            [clean(texts[row]) for row in train.tolist()],
+            CleanTexts(texts, train.tolist()),
             labels,
             groups=dataset.groups[train],
             weights=picture_weights(labels, len(dataset.classes), settings.class_weights),

@@ -58,6 +58,10 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
     """What suits a network of texts, from scratch. Raises: SettingsError for what is about pictures or sets of classes."""
     if settings.strategy == "finetune":
         raise SettingsError(_NO_BACKBONE)
+    if settings.base is not None:
+        raise SettingsError(
+            f"--from {settings.base} trains a network on that takes pictures, and these are texts. Leave it out."
+        )
     if settings.precision is not None:
         raise SettingsError(
             f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
@@ -67,6 +71,10 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
         from tellapart.tasks.text.suiting import suit_network
 
         return suit_network(settings)
+    if settings.strategy == "auto" and settings.budget is not None:
+        from tellapart.tasks.text.suiting import suit_loop
+
+        return suit_loop(settings)
     return settings
 
 
@@ -105,6 +113,12 @@ def _finish(prepared: Prepared, fitted: Fitted) -> WordCandidate:
     from tellapart.tasks.text.finishing import finish
 
     return finish(prepared, fitted)
+
+
+def _choose(first: Choice[TextCandidate], other: Validated[TextCandidate], dataset: Dataset) -> Choice[TextCandidate]:
+    from tellapart.tasks.text.choosing import choose_text
+
+    return choose_text(first, other, dataset)
 
 
 def _crops(*given: Any, **named: Any) -> WordRows:
@@ -205,7 +219,7 @@ TEXT = Task(
     quick=None,
     direct=_direct,
     doubt_texts=_doubt,
-    own=OwnNetwork(prepare=_prepare, finish=_finish),
+    own=OwnNetwork(prepare=_prepare, finish=_finish, choose=_choose),
     crops=_crops,
     prefer=_prefer,
     build=_build,

@@ -25,12 +25,12 @@ def telling_grams(
     """The n-grams of each class that say most for it over its training texts `train` [n], with how many of these have them."""
     probe = candidate.probe
     against = probe.weight - probe.weight.mean(axis=0, keepdims=True)
-    matrix = candidate.counted.matrix[train]
+    matrix = probe.counted.matrix
     chosen: dict[str, list[tuple[int, float, int]]] = {}
     for number, name in enumerate(classes):
         own = matrix[labels == number]
         sums = np.asarray(own.sum(axis=0)).ravel() * against[number]
-        counts = np.asarray((own > 0).sum(axis=0)).ravel()
+        counts = own.getnnz(axis=0)
         best = np.argsort(-sums, kind="stable")[:_TOLD]
         chosen[name] = [(int(one), float(sums[one]), int(counts[one])) for one in best.tolist() if sums[one] > 0]
     spelt = _spelt(candidate, train, {one for rows in chosen.values() for one, _, _ in rows})

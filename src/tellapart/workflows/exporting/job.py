@@ -85,12 +85,11 @@ def begin(
     with storage_errors(run.file):
         model = run.file.read_bytes()
     asked = ask_split(run, "test", work, reporter)
-    megabytes = len(model) / 1e6
     before = rate(
         compute_of(run.model),
         asked,
         run.manifest,
-        megabytes=megabytes,
+        megabytes=len(model) / 1e6,
         workers=cores(),
         seed=seed,
         reporter=reporter,

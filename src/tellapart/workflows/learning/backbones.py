@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset, gather
+from tellapart.data.splitting import told_split
 from tellapart.deep_values import Span
 from tellapart.errors import BackboneError, BackboneUnavailable, SettingsError
 from tellapart.evaluation.picking import PickedNetwork, pick_network
@@ -135,7 +136,9 @@ def _look(settings: TrainSettings, cache: Cache, reporter: Reporter) -> _Trial:
                 f"backbones are compared by a classifier on their features, which the task {task.name} has none of. Compare them "
                 "by `tellapart search PICTURES --try backbone=a,b,c`, or name one."
             )
-        dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+        dataset = gather(
+            examined, split=told_split(task.split, settings.split.terms), encode=task.encode, seed=settings.seed
+        )
         task.check(task.prefer(settings), dataset)
         advance(1)
     return _Trial(

@@ -18,6 +18,7 @@ from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
 from tellapart.data.reader import Opening
 from tellapart.data.readers import READERS
+from tellapart.data.splitting import limited
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
 from tellapart.features.cache import Cache
@@ -74,6 +75,11 @@ def examine(
         reporter.say(note)
     if corrections is not None:
         listing = _corrected(listing, corrections, options.separator, reporter)
+    if options.limit is not None:
+        told = len(listing.notes)
+        listing = limited(listing, options.limit, options.seed)
+        for note in listing.notes[told:]:
+            reporter.say(note)
     _check_names(listing)
     workers = workers or cores()
     own = READERS[listing.task].look

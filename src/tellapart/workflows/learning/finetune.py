@@ -20,7 +20,7 @@ from tellapart.evaluation.choosing import LinearCandidate
 from tellapart.models.blocks import Dense, dense_layers
 from tellapart.models.build import build_pretrained
 from tellapart.models.freezing import unfreeze
-from tellapart.models.scaffold import give_single_output
+from tellapart.models.scaffold import give_single_output, seeded
 from tellapart.models.staged import StagedNetwork
 from tellapart.models.tracing import export_lower
 from tellapart.runtime import Session
@@ -118,6 +118,10 @@ def _network(settings: TrainSettings, probe: LinearCandidate) -> StagedNetwork:
     )
     if settings.network.dense:
         _add_dense(network, settings)
+    elif settings.finetune.head == "random":
+        with seeded(settings.seed):  # as Keras' Dense begins: Glorot and Bengio 2010
+            torch.nn.init.xavier_uniform_(network.classifier.weight)
+            torch.nn.init.zeros_(network.classifier.bias)
     else:
         with torch.no_grad():
             network.classifier.weight.copy_(torch.from_numpy(probe.weight))
@@ -157,6 +161,5 @@ def _check_mixing(cutmix: float, name: str, start: int, shape: tuple[int, ...]) 
 def _add_dense(network: StagedNetwork, settings: TrainSettings) -> None:
     """Dense layers before the classifier begin at random, a function of the seed; the probe knows nothing of them."""
     dense = [Dense(**layer.model_dump()) for layer in settings.network.dense]
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(settings.seed)
+    with seeded(settings.seed):
         network.add_dense(dense_layers(dense, width=network.embedding), embedding=dense[-1].units)

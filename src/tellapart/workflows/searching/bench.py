@@ -18,6 +18,7 @@ import numpy as np
 from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.readers import READERS
+from tellapart.data.splitting import told_split
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.errors import DataError, SettingsError, TellapartError
@@ -167,7 +168,9 @@ def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:
             f"{examined.listing.source} holds {READERS[task.name].words.item}s, whose settings a training finds by itself: there "
             "is nothing to search. Give it to `tellapart train`."
         )
-    dataset = gather(examined, split=task.split, encode=task.encode, seed=settings.seed)
+    dataset = gather(
+        examined, split=told_split(task.split, settings.split.terms), encode=task.encode, seed=settings.seed
+    )
     if not len(dataset.rows["validation"]):
         raise DataError(
             "no picture is for validation, which compares the trials. Add pictures, or a split named validation."

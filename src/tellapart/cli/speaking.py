@@ -1,0 +1,112 @@
+"""Which language the screen speaks, and how. In: arguments, the environment, commands. Out: streams, helps. Next: translating.py.
+
+Names of commands, options, settings and files are the same in every language, and so is what a program reads: JSON, CSV.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import click
+
+from tellapart.language import OwnLanguage, is_simplified_chinese, system_language
+
+OPTION = "--lang"
+LANGUAGES = ("en", "zh")
+WIDTH = 56  # Chinese characters take two columns
+
+
+def language_asked(arguments: Sequence[str]) -> OwnLanguage:
+    """What `tellapart --lang zh COMMAND` says, or TELLAPART_LANG, or the system's locale."""
+    for place, argument in enumerate(arguments):
+        if not argument.startswith("-"):
+            break
+        name, equals, value = argument.partition("=")
+        if name == OPTION:
+            told = value if equals else "".join(arguments[place + 1 : place + 2])
+            return "zh" if is_simplified_chinese(told) else "en"
+    return system_language()
+
+
+class ChineseStream:
+    """A text stream that says whole lines in Chinese, and hands on everything else as it is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.untranslated = stream
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Keep what is no whole line yet; lines of programs, and what moves the cursor, go on untouched."""
+        if "\x1b" in text or "\r" in text:
+            self.flush()
+            self.untranslated.write(text)
+            return len(text)
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self.untranslated.write(_said(line) + "\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what has been begun."""
+        begun, self._begun = self._begun, ""
+        if begun:
+            self.untranslated.write(_said(begun))
+        self.untranslated.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.untranslated, name)
+
+
+def _said(line: str) -> str:
+    from tellapart.cli.translating import translate
+
+    return line if line[:1] in ("{", "[", '"') else translate(line)
+
+
+def speak_chinese() -> None:
+    """From now on both streams do."""
+    if not isinstance(sys.stdout, ChineseStream):
+        sys.stdout, sys.stderr = ChineseStream(sys.stdout), ChineseStream(sys.stderr)
+
+
+def plain_output() -> TextIO:
+    """Standard output for what a program reads, line by line."""
+    return getattr(sys.stdout, "untranslated", sys.stdout)
+
+
+def said(text: str) -> str:
+    """A sentence in the language of the screen, for what is drawn rather than written."""
+    from tellapart.cli.translating import translate
+
+    return translate(text) if isinstance(sys.stderr, ChineseStream) else text
+
+
+def helped(command: click.Command) -> click.Command:
+    """The command with its help in the language of the screen."""
+    if not isinstance(sys.stdout, ChineseStream):
+        return command
+    from tellapart.cli.translating import translate
+
+    command.help = _paragraphs(command.help)
+    command.epilog = _paragraphs(command.epilog)
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = translate(parameter.help)
+    return command
+
+
+def _paragraphs(text: str | None) -> str | None:
+    """A help is wrapped by click: its lines are joined before, as the table has them."""
+    import inspect
+
+    from tellapart.cli.translating import chinese_sentences, translate
+
+    if not text:
+        return text
+    whole = chinese_sentences().get(text)
+    if whole is not None:
+        return whole
+    parts = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(part if part.startswith("\b") else translate(" ".join(part.split("\n"))) for part in parts)

@@ -1,0 +1,214 @@
+"""What the screen says, in Chinese. In: an English line. Out: the Chinese one, or the line itself. Next: speaking.py.
+
+chinese.toml has every sentence of the program with `{0}`, `{1}` ... for what is put in at run time. A line is known again by what
+stands between these; what was put in may be such a sentence itself. What no sentence fits stays as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+MOST_DEPTH = 4  # sentences within sentences
+_LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
+_LONGEST = 4_000  # characters of a line that is looked at
+_PLACE = re.compile(r"\{(\d+)\}")
+_LETTERS = re.compile(r"[A-Za-z]")
+_COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
+_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
+# Of progress, which has few letters of its own.
+_PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(.+): ([\d,]+) of ([\d,]+) in (.+)"), "{0}：{1} / {2}，用时 {3}"),
+    (re.compile(r"(.+): ([\d,]+) of ([\d,]+), about (.+) left"), "{0}：{1} / {2}，约剩 {3}"),
+    (re.compile(r"(.+): ([\d,]+) so far"), "{0}：目前 {1}"),
+    (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
+    (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
+    (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
+    (re.compile(r"([\d.,]+ %|[\d.,]+) \(95 %: (\S+ %|\S+) to (\S+ %|\S+)\)"), "{0}（95 %：{1} 至 {2}）"),
+    (re.compile(r"([\d.,]+ %|[\d.,]+) \(([\d.,]+) to ([\d.,]+)\)"), "{0}（{1} 至 {2}）"),
+)
+_PARTS = re.compile(r"(\s{2,}|(?<=[.?!:]) |; )")
+# After a number, and alone.
+_NOUNS: Mapping[str, str] = {
+    "picture": "张图片",
+    "pictures": "张图片",
+    "text": "条文本",
+    "texts": "条文本",
+    "class": "个类别",
+    "classes": "个类别",
+    "box": "个框",
+    "boxes": "个框",
+    "file": "个文件",
+    "files": "个文件",
+    "row": "行",
+    "rows": "行",
+    "setting": "项设置",
+    "settings": "项设置",
+    "trial": "次试验",
+    "trials": "次试验",
+    "variant": "个变体",
+    "variants": "个变体",
+    "group": "组",
+    "groups": "组",
+    "embeddings": "个嵌入",
+    "epoch": "轮",
+    "epochs": "轮",
+}
+# Alone, as what is told about.
+_THINGS: Mapping[str, str] = {
+    **dict.fromkeys(("picture", "pictures"), "图片"),
+    **dict.fromkeys(("text", "texts"), "文本"),
+    **dict.fromkeys(("box", "boxes"), "框"),
+    **dict.fromkeys(("mask", "masks"), "掩膜"),
+    **dict.fromkeys(("label", "labels"), "标签"),
+}
+# What English puts in for one thing or several.
+_BENDING: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("s", "es", "y", "ies", "is", "are", "has", "have", "was", "were", "does", "do", "a", "an", ""), ""
+    ),
+    **dict.fromkeys(("its", "their"), "其"),
+    **dict.fromkeys(("it", "them", "they"), "它"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence in both languages."""
+
+    pieces: tuple[str, ...]  # of the English, between its placeholders
+    places: tuple[int, ...]  # the numbers of the placeholders in the English
+    chinese: str
+    letters: int  # of the English, without what is put in
+
+    def values(self, line: str) -> tuple[str, ...] | None:
+        """What was put in; None where the line is another sentence."""
+        first, last = self.pieces[0], self.pieces[-1]
+        if not (line.startswith(first) and line.endswith(last)) or len(line) < len(first) + len(last):
+            return None
+        at = len(first)
+        for piece in self.pieces[1:-1]:  # a quick look before the pattern
+            at = line.find(piece, at)
+            if at < 0:
+                return None
+            at += len(piece)
+        found = _pattern(self.pieces).fullmatch(line)
+        return None if found is None else found.groups()
+
+
+def translate(text: str, depth: int = 0) -> str:
+    """The Chinese for an English text of one or several lines; what is not known stays."""
+    if "\n" in text:
+        return _known().exact.get(text) or "\n".join(translate(line, depth) for line in text.split("\n"))
+    stripped = text.strip()
+    if depth > MOST_DEPTH or len(stripped) > _LONGEST or not _LETTERS.search(stripped):
+        return text
+    head, _, tail = text.partition(stripped)
+    return head + _line(stripped, depth) + tail
+
+
+def _line(line: str, depth: int) -> str:
+    known = _known()
+    if (exact := known.exact.get(line)) is not None:
+        return exact
+    counted = _COUNTED.fullmatch(line)
+    if counted is not None and counted[2] in _NOUNS:
+        return f"{counted[1]} {_NOUNS[counted[2]]}"
+    for mark, chinese in (("! ", "! "), ("Error: ", "错误："), ("Warning: ", "警告：")):
+        marked = line.startswith(mark)
+        if marked and not any(one.pieces[0].startswith(mark) and one.values(line) for one in known.sentences):
+            return chinese + translate(line[len(mark) :], depth + 1)
+    for pattern, chinese in _PROGRESS:
+        if (progress := pattern.fullmatch(line)) is not None:
+            return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
+    best = _best(known.sentences, line)
+    if best is not None:
+        sentence, values = best
+        said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
+        return _BETWEEN.sub("", _PLACE.sub(lambda match: said[int(match[1])], sentence.chinese))
+    if line.endswith(".") and (exact := known.exact.get(line[:-1])) is not None:
+        return f"{exact}。"
+    parts = _PARTS.split(line)
+    return _columns(parts, [translate(part, depth + 1) for part in parts]) if len(parts) > 1 else line
+
+
+def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
+    """Parts with what stands between them; columns stay below each other as far as two blanks are left."""
+    said, wider = "", 0
+    for one, other in zip(english, chinese, strict=True):
+        if one.isspace() and len(one) > 1:
+            blanks = max(2, len(one) - wider)
+            wider -= len(one) - blanks
+            said += " " * blanks
+            continue
+        wider += sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in other) - len(one)
+        said += other
+    return _BETWEEN.sub("", said) if not re.search(r"\s{2}", said) else said
+
+
+def _put_in(value: str, depth: int) -> str:
+    """What was put into a sentence; what only bends an English word is left out."""
+    bent = _BENDING.get(value)
+    if bent is None:
+        bent = _THINGS.get(value)
+    return translate(value, depth + 1) if bent is None else bent
+
+
+def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str, ...]] | None:
+    """The sentence with most letters of its own that fits."""
+    for sentence in sentences:  # the longest first
+        values = sentence.values(line)
+        if values is not None:
+            return sentence, values
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    exact: Mapping[str, str]
+    sentences: tuple[Sentence, ...]
+
+
+@functools.cache
+def _known() -> _Known:
+    """The table, read once."""
+    exact: dict[str, str] = {}
+    sentences: list[Sentence] = []
+    for english, chinese in chinese_sentences().items():
+        for one, other in _by_lines(english, chinese):
+            pieces = _PLACE.split(one)
+            if len(pieces) == 1:
+                exact.setdefault(one, other)
+                continue
+            literal = tuple(pieces[::2])
+            letters = sum(len(_LETTERS.findall(piece)) for piece in literal)
+            if letters >= _LEAST_LETTERS:
+                sentences.append(Sentence(literal, tuple(int(place) for place in pieces[1::2]), other, letters))
+    sentences.sort(key=lambda sentence: -sentence.letters)
+    return _Known(exact, tuple(sentences))
+
+
+def _by_lines(english: str, chinese: str) -> list[tuple[str, str]]:
+    """The sentence as it is and, of several lines, line by line where they correspond; blanks at the ends are no part of it."""
+    found = [(english, chinese)] if "\n" in english.strip() else []
+    lines, others = english.strip().split("\n"), chinese.strip().split("\n")
+    if len(lines) == len(others):
+        found += [(one.strip(), other.strip()) for one, other in zip(lines, others, strict=True) if one.strip()]
+    return found
+
+
+def chinese_sentences() -> Mapping[str, str]:
+    """The whole table: English -> Chinese."""
+    text = (importlib.resources.files("tellapart.cli") / "chinese.toml").read_text(encoding="utf-8")
+    table: Mapping[str, str] = tomllib.loads(text)["sentences"]
+    return table
+
+
+@functools.lru_cache(maxsize=512)
+def _pattern(pieces: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("(.*?)".join(map(re.escape, pieces)), re.DOTALL)
