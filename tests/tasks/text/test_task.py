@@ -142,10 +142,12 @@ def test_what_is_about_networks_or_sets_is_refused(settings: dict[str, object], 
 def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="takes no pictures, and this is about pictures"):
         _ = read_manifest(learned.model).preprocessing
-    found = tellapart.load(learned.model).predict(["so warm", "\U0001f600\U0001f600"])
+    found = tellapart.load(learned.model).predict(["so warm", "\U0001f600\U0001f600", "Сегодня идёт дождь", "\ud83d"])
     assert found.labels[0] == "<b>sun</b>"
-    assert found.errors[1] == ""
-    assert found.unknown is None or bool(found.unknown[1])
+    assert list(found.errors) == [""] * 4
+    assert found.unknown is None or found.unknown[1:].tolist() == [True] * 3, (
+        "emoji, another language, half a character"
+    )
 
 
 @pytest.mark.parametrize(
