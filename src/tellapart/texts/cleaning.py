@@ -10,7 +10,8 @@ from typing import overload
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
-_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+UNSEEN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+_UNSEEN = re.compile(UNSEEN)
 _SELECTORS = re.compile("[\ufe00-\ufe0f]")  # of these, the printable ones
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")

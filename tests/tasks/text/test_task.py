@@ -155,10 +155,6 @@ def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path
     [
         (["check", "--shortcuts"], "--shortcuts looks at what pictures show besides the object, and these are texts."),
         (
-            ["search", "--trials", "2"],
-            "holds texts, whose settings a training finds by itself: there is nothing to search.",
-        ),
-        (
             ["train", "--strategy", "finetune"],
             "no network of texts comes trained. Choose --strategy scratch, which trains one",
         ),
@@ -178,3 +174,10 @@ def test_it_is_not_made_smaller(learned: TrainResult, tmp_path: Path) -> None:
         SettingsError, match=r"model\.onnx takes no pictures, and only networks of pictures are made smaller"
     ):
         open_compressible(learned.run, tmp_path, Silent())
+
+
+def test_folds_of_texts_keep_one_model(learned: TrainResult, tmp_path: Path) -> None:
+    table = learned.run.parent.parent / "t.csv"
+    found = tellapart.train(table, out=tmp_path / "runs", task="text", report=False, settings={"kfold": {"folds": 2}})
+    assert len(found.folds) == 2
+    assert found.metrics["kfold"]["kept"] == "one"

@@ -18,7 +18,7 @@ def network_of(run: OpenRun) -> dict[str, Any]:
     """What was trained, as metrics.json has it; nothing of n-grams."""
     details = run.metrics["training"].get(run.manifest.strategy) or {}
     each = details.get("parts") or [details]  # of a mean
-    return next((one for one in each if "network" in one), {})
+    return next((one for one in each if "layers" in one), {})
 
 
 def network_sections(run: OpenRun, phrases: Phrases) -> list[Section]:

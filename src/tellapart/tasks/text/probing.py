@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import BackboneRecord
 from tellapart.data.dataset import Dataset
+from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import HeldOut
 from tellapart.export.ngrams import GramGraph
 from tellapart.features.backbone import ReadyBackbone
@@ -23,7 +24,7 @@ from tellapart.texts.cleaning import CleanTexts, clean
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
-from tellapart.training.ngram_probe import NgramProbe, fit_ngrams
+from tellapart.training.ngram_probe import GivenGrams, NgramProbe, fit_ngrams
 from tellapart.training.probe import picture_weights
 
 _AT_ONCE = 20_000  # texts whose counts are in memory together
@@ -134,9 +135,33 @@ def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporte
             weights=picture_weights(labels, len(dataset.classes), settings.class_weights),
             classes=len(dataset.classes),
             seed=settings.seed,
+            given=_given(settings),
             advance=advance,
         )
     return NgramCandidate(probe=probe, texts=texts, held_out=HeldOut(rows=train, logits=probe.held_out))
+
+
+def _given(settings: TrainSettings) -> GivenGrams:
+    """What was told of the classifier."""
+    told, grams = settings.probe, settings.probe.grams
+    return GivenGrams(
+        words=lengths(grams.words),
+        characters=lengths(grams.characters),
+        by_class=grams.by_class,
+        strength=told.strength,
+        least=grams.least,
+        most=grams.most,
+    )
+
+
+def lengths(told: str | None) -> tuple[int, ...] | None:
+    """Lengths as a recipe has them: 2-5, 3, or none. Raises: SettingsError where they fall."""
+    if told is None or told == "none":
+        return None if told is None else ()
+    first, _, last = told.partition("-")
+    if int(last or first) < int(first):
+        raise SettingsError(f"n-grams are to be {told} long, from more to fewer. Write it as {last}-{first}.")
+    return tuple(range(int(first), int(last or first) + 1))
 
 
 def _rules(trial: Any) -> dict[str, Any]:

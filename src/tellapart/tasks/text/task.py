@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
-    from tellapart.settings.tree import TrainSettings
+    from tellapart.settings.space import Space
+    from tellapart.settings.tree import Strategy, TrainSettings
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
@@ -66,6 +67,10 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
         raise SettingsError(
             f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
             "`--coverage` says how often the set of likely classes must hold the true one."
+        )
+    if settings.probe.weighing is not None:
+        raise SettingsError(
+            f"probe.weighing is {settings.probe.weighing}, which is about a network that looks at pictures. Leave it out."
         )
     if settings.strategy == "scratch":
         from tellapart.tasks.text.suiting import suit_network
@@ -125,6 +130,12 @@ def _crops(*given: Any, **named: Any) -> WordRows:
     from tellapart.tasks.text.preparing import rows_of_split
 
     return rows_of_split(*given, **named)
+
+
+def _space(strategy: Strategy) -> Space:
+    from tellapart.tasks.text.space import space
+
+    return space(strategy)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Trainable]:
@@ -222,6 +233,7 @@ TEXT = Task(
     own=OwnNetwork(prepare=_prepare, finish=_finish, choose=_choose),
     crops=_crops,
     prefer=_prefer,
+    space=_space,
     build=_build,
     learner=_learner,
     validate=_validate,
