@@ -13,7 +13,9 @@ MUTANTS = .venv-mutants
 IN_VENV = $(VENV)/bin/python -m
 SOURCES = src tests benchmarks examples
 PROTOCOLS = src/tellapart/serving/protocols
-TEXTS = $(SOURCES) docs deploy .ci Makefile pyproject.toml README.md CHANGELOG.md CONTRIBUTING.md
+# What the site shows, as it lies in the repository, so that links between files hold on both.
+SITE = README.md README.zh-CN.md CHANGELOG.md CONTRIBUTING.md docs recipes deploy benchmarks
+TEXTS = $(SOURCES) docs deploy .ci Makefile mkdocs.yml pyproject.toml README.md CHANGELOG.md CONTRIBUTING.md
 
 # uv leaves bytecode to the first import, and where this variable is set every process would compile torch anew
 # (12 s each). Compiling all of the packages at set-up instead takes 34 s; most of them are never imported.
@@ -22,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment mutants constraints protocols graphs clean
+.PHONY: help demo test check format types imports spelling deployment docs mutants constraints protocols graphs clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,10 +35,10 @@ demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton or heavy converters).
 	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, then `make test`.
+check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, docs, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
 	$(IN_VENV) ruff check $(SOURCES)
-	@$(MAKE) --no-print-directory imports spelling types deployment
+	@$(MAKE) --no-print-directory imports spelling types deployment docs
 	@$(MAKE) --no-print-directory test
 
 format: $(VENV)/.installed-dev ## Format the code and repair what the linter can.
@@ -56,6 +58,12 @@ deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Com
 	$(VENV)/bin/hadolint deploy/Dockerfile examples/web/Dockerfile
 	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml) examples/web/compose.yaml
+
+docs: $(VENV)/.installed-dev ## Build the documents as a site, in English and Chinese, into build/site; a dead link fails.
+	@rm -rf build/pages build/site && mkdir -p build/pages
+	@ln -s $(addprefix ../../,$(SITE)) build/pages/
+	@NO_MKDOCS_2_WARNING=1 $(IN_VENV) mkdocs build --strict --quiet
+	@echo "The site is in build/site: open build/site/index.html."
 
 mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the tests notice (hours; the next call goes on).
 	@$(MUTANTS)/bin/python benchmarks/mutants.py --processes $(WORKERS) $(ARGS)

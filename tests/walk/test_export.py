@@ -21,8 +21,11 @@ def run(trained_run: TrainedRun, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_a_run_is_exported_tested_and_reported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["export", str(run), "--to", "onnx", "--to", "litert", "--tools", str(tmp_path / "nowhere"), "--quiet"]
+def test_a_run_is_exported_tested_and_reported(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the run is named as people do, from where they are
+    asked = ["export", run.name, "--to", "onnx", "--to", "litert", "--tools", str(tmp_path / "nowhere"), "--quiet"]
     asked += ["--for", "python", "--for", "c++"]
     assert execute([*asked, "--json"]) == 2  # LiteRT's tool is not there; the other format is made all the same
     told = capsys.readouterr()

@@ -72,7 +72,7 @@ class ToolProcess:
         try:
             self._process = subprocess.Popen(
                 [
-                    str(environment.python),
+                    str(environment.python.absolute()),  # the process works in another folder
                     "-P",
                     "-c",
                     _START,
@@ -100,13 +100,18 @@ class ToolProcess:
 
     def convert(self, source: Path, target: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """One file becomes another; what the converter tells of it. Raises: ExportError, StorageError."""
-        request = {"do": "convert", "by": self._step.by, "source": str(source), "target": str(target)}
+        request = {
+            "do": "convert",
+            "by": self._step.by,
+            "source": str(source.absolute()),
+            "target": str(target.absolute()),
+        }
         told: dict[str, Any] = self._ask(request | {"options": dict(options)}, "converting")["told"]
         return told
 
     def load(self, path: Path, options: Mapping[str, Any]) -> None:
         """Open what was converted. Raises: ExportError."""
-        self._ask({"do": "load", "path": str(path), "options": dict(options)}, f"opening {path.name}")
+        self._ask({"do": "load", "path": str(path.absolute()), "options": dict(options)}, f"opening {path.name}")
 
     def compute(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """uint8 [N, S, S, 3] to arrays [N, ...]. Raises: ExportError, StorageError."""

@@ -77,7 +77,8 @@ def export(
     if not able:
         raise next(iter(failed.values()))
     proof = Proof(run=run, languages=languages, made_pictures=made_pictures, web_runtime=web)
-    with begun_folder(run.folder / FOLDER / "work") as work:
+    # Absolute, since tools work in folders of their own.
+    with begun_folder((run.folder / FOLDER / "work").absolute()) as work:
         job = begin(
             run,
             environments=environments,
