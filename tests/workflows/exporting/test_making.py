@@ -134,6 +134,20 @@ def test_what_changes_too_many_answers_is_kept_under_another_name(job: ExportJob
         assert table.rows[1][3] == {"en": "6 of 6", "zh": "6 个中的 6 个"}[language]
 
 
+def test_what_answers_alike_by_other_numbers_is_refused_too(job: ExportJob, tmp_path: Path) -> None:
+    """A converter that makes something else of a layer may leave most answers as they are."""
+    bent, exports = wrong(tmp_path, "[0, 1, 2]] * 0.9"), tmp_path / "exports"
+    refused = export_one(job, bent, exports, most_flipped=0.5)
+    assert refused.change is not None
+    assert refused.change.flipped == 0
+    assert refused.refused.startswith(
+        "it computes in float32, and 'probabilities' differs by 10 % of its largest number"
+    )
+    assert export_one(job, bent, exports, most_flipped=1.0).refused == ""
+    halved = replace(bent, exact=False)  # what is stored in fewer bits may be further off
+    assert export_one(job, halved, exports, most_flipped=0.5).refused == ""
+
+
 def test_numbers_that_are_none_stop_a_format_and_leave_the_earlier_one(job: ExportJob, tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     export_one(job, wrong(tmp_path, "[0, 1, 2]]"), exports, most_flipped=None)

@@ -31,6 +31,7 @@ from tellapart.workflows.rating.rated import Rated, rate
 from tellapart.workflows.rating.timing import Milliseconds
 
 REFUSED = ".refused"  # what the folder of a format is called besides that changes too many answers
+_WRONG = 1e-2  # the same, from which on a layer has become another
 _FAR = 1e-3  # of an output's largest number; what computes in float32 is nearer
 _LOOKED_AT = 4  # pictures whose outputs are compared number by number
 Finish: TypeAlias = Callable[[Path], None]
@@ -42,18 +43,16 @@ def export_one(
 ) -> Exported:
     """Make one format in a folder of `exports`, in place of an earlier one; with a card, and what `finish` adds to the folder.
 
-    Where more of the answers change than `most_flipped`, a share in [0, 1], the folder is called otherwise, and an earlier one
-    stays.
+    Where more of the answers change than `most_flipped`, a share in [0, 1], or what computes in float32 is far off all the same,
+    the folder is called otherwise, and an earlier one stays. None and 1: nothing is refused.
     Raises: ExportError, StorageError.
     """
     home = exports / form.name
     with begun_folder(home) as begun:
-        exported, why = _made(job, form, begun), ""
-        change = exported.change
-        if most_flipped is not None and change is not None and change.share > most_flipped:
+        exported, apart = _made(job, form, begun)
+        why = _wrong(form, exported, apart, most_flipped)
+        if why:
             home = exports / f"{form.name}{REFUSED}"
-            told = f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}"
-            why = f"{told}; at most {percent(most_flipped)} may"
         name = _keep_versions(home, begun) if form.numbered and not why else exported.path.name
         path = home / name
         exported = replace(exported, path=path, folder=home, refused=why)
@@ -64,7 +63,25 @@ def export_one(
     return exported
 
 
-def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
+def _wrong(form: Format, exported: Exported, apart: dict[str, float], most_flipped: float | None) -> str:
+    """Why a format is refused; "" where it is not."""
+    change = exported.change
+    if most_flipped is None or most_flipped >= 1:
+        return ""
+    if change is not None and change.share > most_flipped:
+        told = f"{change.flipped:,} of {change.of:,} answers changed, {percent(change.share)}"
+        return f"{told}; at most {percent(most_flipped)} may"
+    name, share = max(apart.items(), key=lambda item: item[1], default=("", 0.0))
+    if form.exact and share > _WRONG:
+        return (
+            f"it computes in float32, and {name!r} differs by {100 * share:.2g} % of its largest number; at most "
+            f"{100 * _WRONG:g} % may (--most-flipped 100% takes it)"
+        )
+    return ""
+
+
+def _made(job: ExportJob, form: Format, folder: Path) -> tuple[Exported, dict[str, float]]:
+    """The format in a folder, and how far its outputs are from the graph's, as shares of their largest numbers."""
     size = job.run.manifest.preprocessing.size
     began = time.perf_counter()
     graph = _graph(job, form, size)
@@ -80,7 +97,7 @@ def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
         if form.runtime is not None:
             rated, apart = _rated(job, form, form.runtime, target, options, work, graph)
     at_once: int | str = "N" if form.batch is None else form.batch
-    return Exported(
+    exported = Exported(
         format=form.name,
         path=target,
         folder=folder,
@@ -98,6 +115,7 @@ def _made(job: ExportJob, form: Format, folder: Path) -> Exported:
         model_sha256=job.digest,
         seconds=seconds,
     )
+    return exported, apart
 
 
 def _convert(job: ExportJob, form: Format, graph: bytes, target: Path, options: dict[str, Any], work: Path) -> None:
