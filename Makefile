@@ -11,7 +11,7 @@ VENV = .venv
 CLIENTS = .venv-clients
 MUTANTS = .venv-mutants
 IN_VENV = $(VENV)/bin/python -m
-SOURCES = src tests benchmarks
+SOURCES = src tests benchmarks examples
 PROTOCOLS = src/tellapart/serving/protocols
 # What the site shows, as it lies in the repository, so that links between files hold on both.
 SITE = README.md README.zh-CN.md CHANGELOG.md CONTRIBUTING.md docs recipes deploy benchmarks
@@ -55,14 +55,15 @@ spelling: $(VENV)/.installed-dev ## Check the spelling of code and documents.
 	$(IN_VENV) codespell_lib $(wildcard $(TEXTS))
 
 deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Compose and Kubernetes.
-	$(VENV)/bin/hadolint deploy/Dockerfile
+	$(VENV)/bin/hadolint deploy/Dockerfile examples/web/Dockerfile
 	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
-	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml)
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml) examples/web/compose.yaml
 
+# Not --quiet, with which --strict sees no warning.
 docs: $(VENV)/.installed-dev ## Build the documents as a site, in English and Chinese, into build/site; a dead link fails.
 	@rm -rf build/pages build/site && mkdir -p build/pages
 	@ln -s $(addprefix ../../,$(SITE)) build/pages/
-	@NO_MKDOCS_2_WARNING=1 $(IN_VENV) mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(IN_VENV) mkdocs build --strict
 	@echo "The site is in build/site: open build/site/index.html."
 
 mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the tests notice (hours; the next call goes on).
@@ -84,6 +85,9 @@ protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the serv
 
 graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after a change of what an export writes.
 	$(IN_VENV) tellapart.models.keeping
+
+figures: $(VENV)/.installed-dev ## Work out anew what the listed networks cost; after a change of which are listed.
+	$(IN_VENV) tellapart.models.measuring
 
 clean: ## Remove the environment and everything that the tools keep; runs/ stays.
 	rm -rf $(VENV) $(CLIENTS) $(MUTANTS) .npm mutants build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

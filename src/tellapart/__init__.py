@@ -158,8 +158,8 @@ def train(
     labels a picture a CSV with path,labels, or with a column of 0 and 1 for each class.
     `task` says what is learned, "classification" or "multilabel"; None: found from the data.
     `reading` says how a table or folder is read, by the names of the flags: {"encoding": "cp1252", "label_column": "kind", "root":
-    "pictures/"}; path_column, split_column, group_column, extension, label_from, merge_names and, of masks, classes and
-    ignore_label are the others.
+    "pictures/"}; path_column, split_column, group_column, extension, label_from, train_split, merge_names and, of masks,
+    classes and ignore_label are the others.
     `value_range`, "0:4095", is what is black and white in pictures of more than 8 bits; None: found.
     `backbone` is a name, "auto", or several with commas between, of which cross-validation takes one.
     `embeddings`, of texts, is a folder with a network of sentences (model.onnx and tokenizer.json), or its name on the hub.

@@ -52,6 +52,8 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("x.png and s is damaged", "x.png and s 已损坏"),
         ("the 3 pictures of a file of the run left out", "运行中的一个文件的 3 张图片不计"),
         ("! only 3 is told here", "! 这里只说 3"),
+        ("x.png is damaged: 95.2 % (95 %: 92.6 % to 96.9 %)", "x.png 已损坏：95.2 %（95 %：92.6 % 至 96.9 %）"),
+        ("picture is damaged", "图片已损坏"),
         ("1,797 pictures", "1,797 张图片"),
         ("cup of tea", "cup of tea"),  # too few letters of its own to be known again
         ("Two lines here:", "这里有两行："),

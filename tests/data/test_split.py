@@ -296,8 +296,9 @@ def test_nothing_to_train_on_is_refused(given: tuple[Split, ...], named: str) ->
     with pytest.raises(DataError) as caught:
         pictures.split()
     assert str(caught.value) == (
-        f"the pictures were given only as {named}, none as 'train'; training needs some. "
-        "Add a 'train' folder (or 'train' rows), or give no splits at all."
+        f"what was given is only for {named}, none of it for 'train'; training needs some. "
+        f"{'Say --train-split validation to learn from that, add' if 'validation' in given else 'Add'} a 'train' folder (or "
+        "'train' rows), or give no splits at all."
     )
 
 

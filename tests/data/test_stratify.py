@@ -371,8 +371,8 @@ def test_added_pictures_are_for_train_or_join_their_group(added: int) -> None:
         (
             Pictures().add("a", 5, given="test").add("b", 5, given="validation"),
             (
-                "the pictures were given only as 'validation' and 'test', none as 'train'; training needs some. "
-                "Add a 'train' folder (or 'train' rows), or give no splits at all."
+                "what was given is only for 'validation' and 'test', none of it for 'train'; training needs some. "
+                "Say --train-split validation to learn from that, add a 'train' folder (or 'train' rows), or give no splits at all."
             ),
         ),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.data import cells
+from tellapart.data.dialects import MOST_LETTERS_A_CELL
 from tellapart.data.examples import Listing, Split
 from tellapart.data.table import read_table
 from tellapart.errors import DataError, StorageError
@@ -269,10 +269,10 @@ WRONG: dict[str, tuple[str, tuple[str, ...], str]] = {
         ),
     ),
     "huge cell": (
-        f"path,label\na.png,{'x' * (csv.field_size_limit() + 1)}\n",
+        f"path,label\na.png,{'x' * (MOST_LETTERS_A_CELL + 1)}\n",
         ("a.png",),
         (
-            "line 2 of the table {table} is not valid CSV: field larger than field limit (131072). "
+            "line 2 of the table {table} is not valid CSV: field larger than field limit (20000000). "
             "Every quote that is opened must be closed, and a quote inside quotes is doubled."
         ),
     ),

@@ -26,6 +26,7 @@ def test_every_phrase_is_in_both_languages_with_the_same_values(key: str) -> Non
     assert set(phrase) == set(LANGUAGES)
     assert all(text.strip() == text and text for text in phrase.values())
     assert fields(phrase["en"]) == fields(phrase["zh"])
+    assert all(fields(of_texts(text)) == fields(text) for text in phrase.values())
 
 
 def test_chinese_is_chinese_but_for_names() -> None:

@@ -321,6 +321,7 @@ def _start(sources: list[str], options: dict[str, Any]) -> Running:
             max_wait=options.get("max_wait", PATIENCE),
             timeout=options.get("timeout", PATIENCE),
             explain=options.get("explain"),
+            accept=options.get("accept", "bytes"),
         )
         limits, keys = options.get("limits", Limits()), Keys(options.get("keys", ()))
         http = open_socket("127.0.0.1", 0)

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from tellapart.texts.cleaning import MOST_LETTERS, clean
+from tellapart.texts.cleaning import MOST_LETTERS, CleanTexts, clean
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,8 @@ def test_the_short_way_of_plain_texts_ends_where_the_long_one_does() -> None:
     for code in range(0, 0x110000, 7):
         text = f"a {chr(code)}b"
         assert clean(text) == step_by_step(text), hex(code)
+
+
+def test_texts_are_cleaned_as_they_are_asked_for() -> None:
+    texts = CleanTexts(["A", "B ", "\tC", "D"], [2, 1, 3])
+    assert (len(texts), texts[0], texts[-1], texts[1:], list(texts)) == (3, "c", "d", ["b", "d"], ["c", "b", "d"])

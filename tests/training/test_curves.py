@@ -83,3 +83,29 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="a part of the path is a file"), open_curves(tmp_path / "file" / "events"):
         pass
+
+
+@pytest.mark.filterwarnings("ignore")  # of TensorBoard's reader
+def test_the_graph_is_a_chain_of_layers_with_what_they_give(tmp_path: Path) -> None:
+    with open_curves(tmp_path) as curves:
+        curves.graph([("stages.0.convolution", "Conv2D", (8, 8, 4)), ("classifier", "Dense, softmax", (2,))])
+    graph = _read(tmp_path).Graph()
+    assert [(node.name, node.op, list(node.input)) for node in graph.node] == [
+        ("picture", "picture", []),
+        ("stages/0/convolution/0", "Conv2D", ["picture"]),
+        ("classifier/1", "Dense_softmax", ["stages/0/convolution/0"]),
+    ]
+    (shape,) = graph.node[1].attr["_output_shapes"].list.shape
+    assert [side.size for side in shape.dim] == [-1, 8, 8, 4]
+
+
+def test_embeddings_lie_where_the_projector_looks(tmp_path: Path) -> None:
+    with open_curves(tmp_path) as curves:
+        curves.embeddings(np.array([[1.0, 0.5], [0.25, -2.0]], dtype=np.float32), ["cat", "big\tdog\n"])
+    assert (tmp_path / "embeddings.tsv").read_text() == "1\t0.5\n0.25\t-2\n"
+    assert (tmp_path / "labels.tsv").read_text() == "cat\nbig dog\n"
+    projector = pytest.importorskip("tensorboard.plugins.projector.projector_config_pb2")
+    text_format = pytest.importorskip("google.protobuf.text_format")
+    told = text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), projector.ProjectorConfig())
+    (one,) = told.embeddings
+    assert (one.tensor_path, one.metadata_path) == ("embeddings.tsv", "labels.tsv")

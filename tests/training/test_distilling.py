@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -206,3 +207,15 @@ def test_teaching_brings_a_pupil_to_its_teacher_without_any_label(toy: ModuleTyp
     _, fitted = toy.train(_network(toy, seed=5), learner=learner, epochs=4)
     assert fitted.history[-1].train[TEACHER] < 0.6 * fitted.history[0].train[TEACHER]
     assert fitted.history[-1].validation["accuracy"] > fitted.history[0].validation["accuracy"] - 0.05
+
+
+def test_a_network_that_was_heard_is_copied_once_nobody_hears_it(toy: ModuleType) -> None:
+    heard = _network(toy)
+    batch = _batch(toy)
+    heard(batch.inputs).sum()  # a gradient hangs on what was said
+    with pytest.raises(RuntimeError, match="Only Tensors created explicitly by the user"):
+        copy.deepcopy(heard.network)
+    heard.leave()
+    copied = copy.deepcopy(heard.network)
+    torch.testing.assert_close(copied(batch.inputs), heard.network(batch.inputs))
+    assert heard.embedding is None

@@ -260,6 +260,37 @@ def test_a_pretrained_network_takes_another_size_and_crop(trained_run: Any, tmp_
 
 
 @pytest.mark.long
+def test_what_is_put_on_the_maps_goes_through_probe_training_and_file(trained_run: Any, tmp_path: Path) -> None:
+    """In: two classes. Out: one vector of the largest of each map, one number for both classes, two probabilities in the file."""
+    two = tmp_path / "two"
+    for folder in sorted(trained_run.pictures.iterdir())[:2]:
+        shutil.copytree(folder, two / folder.name)
+    network = {"pooling": "max", "size": 64, "output": "sigmoid"}
+    told: dict[str, Any] = {"device": "cpu", "out": tmp_path, "report": False}
+    probe = tellapart.train(two, strategy="probe", **told, settings={"network.pooling": "max", "network.size": 64})
+    tuned = tellapart.train(
+        two,
+        strategy="finetune",
+        unfreeze="head",
+        views=1,
+        epochs=1,
+        **told,
+        settings={"network": network, "finetune": {"head": "random"}, "loop": {"loss": "binary_cross_entropy"}},
+    )
+    for result in (probe, tuned):
+        backbone = read_manifest(result.model).backbone
+        assert (backbone.pooling, backbone.embedding, backbone.stages) == ("max", 1280, ())
+        opened = OpenRun(result.run)  # the network in torch is compared with the file
+        assert opened.network.pooling == "max"
+        assert opened.network.classifier.out_features == 2
+    answers = tellapart.load(tuned.model).predict([str(next(two.rglob("*.png")))])
+    assert answers.probabilities.shape == (1, 2)
+    assert answers.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+    shown = {path.name for path in (tuned.run / "tensorboard").iterdir()}
+    assert {"embeddings.tsv", "labels.tsv", "projector_config.pbtxt"} <= shown
+
+
+@pytest.mark.long
 def test_dense_layers_train_on_a_frozen_network(trained_run: Any, tmp_path: Path) -> None:
     settings = {
         "report": False,

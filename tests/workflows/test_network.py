@@ -12,6 +12,7 @@ from PIL import Image
 
 from tellapart.cli.main import main
 from tellapart.errors import BackboneError, SettingsError
+from tellapart.settings.reading import read_recipe
 from tellapart.workflows.network import boxes_of, draw, lay_out
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -67,6 +68,16 @@ def test_the_table_on_the_screen_and_as_json() -> None:
     told = CliRunner().invoke(main, ["network", "lenet5", "--set", "network.channels=1", "--classes", "10", "--json"])
     found = json.loads(told.output)
     assert (found["parameters"], found["layers"][0]["output"]) == (61_706, [28, 28, 6])
+
+
+def test_the_tutorials_second_step_trains_as_many_parameters_as_it_prints() -> None:
+    first = lay_out(str(RECIPES / "cats_dogs_mobilenetv2.toml"), classes=2, changes={})
+    assert (first.parameters, first.trained) == (2_259_265, 1_281)
+    unfreeze = read_recipe(RECIPES / "cats_dogs_mobilenetv2_on.toml")["finetune"]["unfreeze"]
+    second = lay_out(
+        str(RECIPES / "cats_dogs_mobilenetv2.toml"), classes=2, changes={"finetune": {"unfreeze": unfreeze}}
+    )
+    assert second.trained == 1_862_721
 
 
 def test_what_nobody_knows_is_refused() -> None:

@@ -98,7 +98,7 @@ def command(
 
 def told(found: Compressed) -> list[str]:
     """Before and after in columns, what changed, and where it lies."""
-    rows = [("", "before", "after"), *_rows(found.before, found.after)]
+    rows = [("", "before", "after"), *_rows(found.before, found.after, found.item)]
     widths = [max(len(row[at]) for row in rows) for at in range(3)]
     lines = [f"{name:<{widths[0]}}  {one:>{widths[1]}}  {other:>{widths[2]}}" for name, one, other in rows]
     change, score = found.change, found.change.score
@@ -108,7 +108,7 @@ def told(found: Compressed) -> list[str]:
         *lines,
         "",
         (
-            f"On {counted(found.pictures, 'test picture')}, the same for both: {figure_name(found.before.name)} changes by "
+            f"On {counted(found.pictures, f'test {found.item}')}, the same for both: {figure_name(found.before.name)} changes by "
             f"{100 * score.value:+.2f} points (95 %: {100 * low:+.2f} to {100 * high:+.2f})."
         ),
         (
@@ -131,7 +131,7 @@ def _by_another_engine(found: Compressed) -> list[str]:
     return [f"Through {other.engine} {told} of the same pictures; {changed}."]
 
 
-def _rows(before: MeasuredSide, after: MeasuredSide) -> list[tuple[str, str, str]]:
+def _rows(before: MeasuredSide, after: MeasuredSide, item: str) -> list[tuple[str, str, str]]:
     def row(name: str, one: str, other: str) -> tuple[str, str, str]:
         return name, one, other
 
@@ -145,9 +145,9 @@ def _rows(before: MeasuredSide, after: MeasuredSide) -> list[tuple[str, str, str
             rows.append(row(figure_name(name), *(f"{value:.3f}" for value in values)))
     rows += [
         row("megabytes", *(f"{one.megabytes:.1f}" for one in sides)),
-        row("million multiply-adds", *(f"{one.macs / 1e6:,.0f}" for one in sides)),
-        row("ms, one picture", *(f"{one.milliseconds.one:.2f}" for one in sides)),
-        row("ms a picture of 16", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
+        *([row("million multiply-adds", *(f"{one.macs / 1e6:,.0f}" for one in sides))] if before.macs else []),
+        row(f"ms, one {item}", *(f"{one.milliseconds.one:.2f}" for one in sides)),
+        row(f"ms a {item} of 16", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
     ]
     return rows
 

@@ -165,7 +165,7 @@ def _told(result: ExportResult) -> list[str]:
         lines.append(f"{said:<16}{score:<{width + 2}}{flipped:>12}{largest:>12}{one:>9}{sixteen:>9}{megabytes:>9.1f}")
     before = result.before
     shown = figure(before.name, before.score.value, before.score.low, before.score.high)
-    lines += ["", f"{name} of model.onnx on {counted(len(before.answers), 'test picture')}: {shown}"]
+    lines += ["", f"{name} of model.onnx on {counted(len(before.answers), f'test {result.item}')}: {shown}"]
     for exported in result.exported:
         lines += [f"{exported.format}: {note}" for note in exported.notes]
         if not exported.refused:

@@ -28,6 +28,7 @@ NAMES = (
     "label_from",
     "classes",
     "ignore_label",
+    "train_split",
     "merge_names",
 )
 
@@ -67,6 +68,11 @@ _OPTIONS = (
         "--ignore-label",
         metavar="VALUES",
         help="Of masks: what counts nowhere, values, colours or names between commas, or none.  [default: 255, beside others]",
+    ),
+    click.option(
+        "--train-split",
+        metavar="NAME",
+        help="The given split to learn from, such as dev, where none is called train; what is then missing, it gives up.",
     ),
     click.option(
         "--merge-names",

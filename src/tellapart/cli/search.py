@@ -174,9 +174,11 @@ def _check_alone(join: Path | None, resume: Path | None, given: dict[str, Any], 
 
 def _lines(found: SearchResult) -> list[str]:
     """Trials, what won, what it is worth."""
+    from tellapart.data.readers import READERS
     from tellapart.reporter import duration, figure, percent
     from tellapart.workflows.searching.winner import at_the_end
 
+    item = READERS[found.result.task].words.item
     record, name = found.record, found.record.figure.replace("_", " ")
     score = found.result.score
     told = figure(found.result.headline, score.value, score.low, score.high)
@@ -184,14 +186,14 @@ def _lines(found: SearchResult) -> list[str]:
     lines = ["", *_table(found), ""]
     lines += [f"best        {winner or 'the usual settings'}"]
     lines += [
-        f"validation  {name} {percent(record.winner.validation or 0.0)} on {record.n_validation:,} pictures, by which it was chosen"
+        f"validation  {name} {percent(record.winner.validation or 0.0)} on {record.n_validation:,} {item}s, by which it was chosen"
     ]
     if record.usual is not None and record.usual.validation is not None:
         lines.append(
             f"usual       {name} {percent(record.usual.validation)} there with the settings as they are without a search"
         )
     lines += [
-        f"test        {found.result.headline.replace('_', ' ')} {told} on {found.result.n_test:,} pictures, looked at once"
+        f"test        {found.result.headline.replace('_', ' ')} {told} on {found.result.n_test:,} {item}s, looked at once"
     ]
     if edges := at_the_end(record):
         lines += ["", f"! At the end of its range: {', '.join(edges)}. A wider range may hold something better."]

@@ -71,6 +71,14 @@ Examples:
     show_default=True,
     help="What runs the network; auto takes OpenVINO where it is installed, gives the same to 0.0001, and is quicker.",
 )
+@click.option(
+    "--accept",
+    type=click.Choice(["bytes", "scaled01", "scaled11"]),
+    default="bytes",
+    show_default=True,
+    help="How clients send pixels that are no file: whole numbers from 0 to 255, or floats from 0 to 1, or from -1 to 1, as the "
+    "programs of many tutorials do.",
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads that classify. [default: one a core]")
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
 @click.option(

@@ -29,6 +29,8 @@ _PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
     (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
     (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
+    (re.compile(r"([\d.,]+ %|[\d.,]+) \(95 %: (\S+ %|\S+) to (\S+ %|\S+)\)"), "{0}（95 %：{1} 至 {2}）"),
+    (re.compile(r"([\d.,]+ %|[\d.,]+) \(([\d.,]+) to ([\d.,]+)\)"), "{0}（{1} 至 {2}）"),
 )
 _PARTS = re.compile(r"(\s{2,}|(?<=[.?!:]) |; )")
 # After a number, and alone.
@@ -56,6 +58,14 @@ _NOUNS: Mapping[str, str] = {
     "embeddings": "个嵌入",
     "epoch": "轮",
     "epochs": "轮",
+}
+# Alone, as what is told about.
+_THINGS: Mapping[str, str] = {
+    **dict.fromkeys(("picture", "pictures"), "图片"),
+    **dict.fromkeys(("text", "texts"), "文本"),
+    **dict.fromkeys(("box", "boxes"), "框"),
+    **dict.fromkeys(("mask", "masks"), "掩膜"),
+    **dict.fromkeys(("label", "labels"), "标签"),
 }
 # What English puts in for one thing or several.
 _BENDING: Mapping[str, str] = {
@@ -144,6 +154,8 @@ def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
 def _put_in(value: str, depth: int) -> str:
     """What was put into a sentence; what only bends an English word is left out."""
     bent = _BENDING.get(value)
+    if bent is None:
+        bent = _THINGS.get(value)
     return translate(value, depth + 1) if bent is None else bent
 
 

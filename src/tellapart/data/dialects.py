@@ -19,6 +19,10 @@ _BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*")
 _ROWS_TRIED = 50
 
 
+MOST_LETTERS_A_CELL = 20_000_000  # a text may be long; beyond, a quote was not closed
+_LETTERS_TRIED = 1_000_000  # from which the separator is told
+
+
 class _Table(csv.excel):
     """Excel's dialect, with blanks after a separator that are no part of a cell, and faults that are told."""
 
@@ -34,8 +38,9 @@ class Rows:
         text, skipped = _without_blank_lines(text)
         said = _SAID.match(text)
         body, more = _without_blank_lines(text[said.end() :]) if said else (text, 0)
-        self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body, names)
+        self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body[:_LETTERS_TRIED], names)
         self._first_line = skipped + more + (1 if said else 0)
+        csv.field_size_limit(MOST_LETTERS_A_CELL)  # of the csv module as a whole; it begins with 131,072
         self._reader = csv.reader(io.StringIO(body, newline=""), _Table, delimiter=self.separator)
 
     def __iter__(self) -> Iterator[list[str]]:

@@ -85,6 +85,7 @@ class ReadOptions:
         None  # of masks: names of values between commas, with the values where told, or a file of names
     )
     ignore_label: str | None = None  # of masks: what counts nowhere, values, colours or names between commas, or none
+    train_split: str | None = None  # the given split that is to be learned from, where it is called otherwise
     merge_names: bool = False  # class names that differ only in case, blanks or their Unicode form are one class
     limit: int | None = None  # so many entries at most, drawn at random by `seed`; None: all
     seed: int = 0

@@ -42,9 +42,10 @@ def shares_to_carve(
     named = {split for split in given if split is not None}
     if given and not named.isdisjoint(("validation", "test")) and not ({"train", None} & set(given)):
         names = " and ".join(repr(split) for split in SPLITS if split in named)
+        say = "Say --train-split validation to learn from that, add" if "validation" in named else "Add"
         raise DataError(
-            f"the pictures were given only as {names}, none as 'train'; training needs some. "
-            "Add a 'train' folder (or 'train' rows), or give no splits at all."
+            f"what was given is only for {names}, none of it for 'train'; training needs some. "
+            f"{say} a 'train' folder (or 'train' rows), or give no splits at all."
         )
     carved: list[Split] = [
         split for split in ("test", "validation") if split not in named and (tested or split != "test")

@@ -20,6 +20,7 @@ from tellapart.data.cells import Cells
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.file_names import NAMES_TRIED, hint, pattern_of, scan_names
 from tellapart.data.folder import scan
+from tellapart.data.given_splits import train_on
 from tellapart.data.metadata import find_metadata, together
 from tellapart.data.names import merge_names, without_blanks
 from tellapart.data.opening import is_table
@@ -64,6 +65,8 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
     refuse_pickle(path)
     listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
     _check_valued(listing, options)
+    if options.train_split is not None:
+        listing = train_on(listing, options.train_split)
     return merge_names(listing) if options.merge_names else listing
 
 

@@ -107,7 +107,10 @@ def _rank(listing: Listing, index: int, seed: int) -> str:
 
 
 def told_test(listing: Listing, examples: Sequence[Example], terms: SplitTerms, seed: int) -> str:
-    """Where the test items came from, in a sentence; `examples` are in the order of the listing. "" without a test."""
+    """Where the test items came from, in a sentence; `examples` are in the order of the listing.
+
+    "" without a test, and where `tell_carved` tells it.
+    """
     pairs = list(zip(listing.entries, examples, strict=True))
     test = [entry for entry, example in pairs if example.split == "test"]
     if not test:
@@ -120,6 +123,7 @@ def told_test(listing: Listing, examples: Sequence[Example], terms: SplitTerms, 
     if sources == {"validation"}:
         whole = sum(entry.split == "validation" for entry, _ in pairs)
         return f"Test: {count:,} of the {whole:,} {item}s given as validation, drawn with seed {seed}."
-    where = " given as train" if sources == {"train"} else ""
+    if sources == {"train"}:
+        return ""  # carved.py has said it
     whole = sum(entry.split in sources for entry, _ in pairs)
-    return f"Test: {count:,} of {whole:,} {item}s{where}, drawn with seed {seed}, copies kept together."
+    return f"Test: {count:,} of {whole:,} {item}s, drawn with seed {seed}, copies kept together."

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.copies import Copies
 from tellapart.data.examples import Inspection
-from tellapart.texts.cleaning import clean
+from tellapart.texts.cleaning import CleanTexts
 
 ALIKE = 0.8  # Jaccard index of the sets of pieces, from which two texts are near copies
 _PIECE = 4  # characters
@@ -32,7 +32,7 @@ def find_text_copies(texts: Sequence[str], inspections: Sequence[Inspection]) ->
         if not inspection.problem:
             by_content[inspection.content_hash].append(index)
     contents = sorted(by_content)
-    pairs = near_pairs([clean(texts[by_content[content][0]]) for content in contents])
+    pairs = near_pairs(CleanTexts(texts, [by_content[content][0] for content in contents]))
     stars = _stars(len(contents), pairs)
     near = [sorted(index for row in star for index in by_content[contents[row]]) for star in stars]
     in_near = {index for cluster in near for index in cluster}
@@ -104,12 +104,18 @@ def _signatures(pieces: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
 
 def _candidates(signatures: NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
     """Pairs of rows that share a band of their signatures, [n, _PERMUTATIONS]; the smaller first."""
-    bands = np.ascontiguousarray(signatures.reshape(len(signatures), _BANDS, -1))
+    bands = signatures.reshape(len(signatures), _BANDS, -1)
     for band in range(_BANDS):
-        buckets: defaultdict[bytes, list[int]] = defaultdict(list)
-        for row, signature in enumerate(bands[:, band]):
-            buckets[signature.tobytes()].append(row)
-        for members in buckets.values():
+        keys = np.zeros(len(signatures), dtype=np.uint64)
+        for part in bands[:, band].T:
+            keys = (keys ^ part) * _SALT
+            keys ^= keys >> np.uint64(29)
+        order = np.argsort(keys, kind="stable")
+        borders = np.flatnonzero(np.diff(keys[order])) + 1
+        starts, ends = np.concatenate([[0], borders]), np.concatenate([borders, [len(order)]])
+        several = ends - starts > 1
+        for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
+            members = order[start:end].tolist()
             reach = len(members) if len(members) <= _BUCKET else _NEIGHBOURS
             for place, one in enumerate(members):
                 yield from ((one, other) for other in members[place + 1 : place + 1 + reach])

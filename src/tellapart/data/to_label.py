@@ -19,6 +19,7 @@ from tellapart.answers.predictions import parted
 from tellapart.data.cells import Cells
 from tellapart.data.columns import find_paths, plain_name
 from tellapart.data.opening import is_table, open_table
+from tellapart.data.texts_table import holds_texts
 from tellapart.errors import DataError
 from tellapart.sources.reading import is_archive
 
@@ -79,7 +80,12 @@ def _of_folder(folder: Path) -> list[ToLabel]:
 
 
 def _of_table(path: Path, *, several: bool) -> tuple[list[ToLabel], str]:
-    cells, place, name = find_paths(open_table(path, Counter()))
+    table = open_table(path, Counter())
+    if holds_texts(table):
+        raise DataError(
+            f"{str(path)!r} holds texts, and the desk shows pictures. Fill the column `label` of the table in a spreadsheet."
+        )
+    cells, place, name = find_paths(table)
     places = {role: _column(cells, role) for role in (_SUGGESTED, _PROBABILITY, _WHY)}
     pictures = []
     for _, row in cells.rows():

@@ -19,6 +19,7 @@ class Optimism:
     test: Score
     tries: int  # settings that were compared
     n_validation: int
+    item: str = "picture"  # what they are, in a word
 
     @property
     def value(self) -> float:
@@ -37,7 +38,7 @@ class Optimism:
         if self.beyond_chance:
             return (
                 f"{best} is {points} worse on the test split than on validation, more than chance would make it: it was chosen by "
-                f"its luck with {self.n_validation:,} pictures, too. What to expect is the test's figure."
+                f"its luck with {self.n_validation:,} {self.item}s, too. What to expect is the test's figure."
             )
         if self.value > 0:
             return (

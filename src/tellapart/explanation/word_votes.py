@@ -44,7 +44,8 @@ def read_table(model: Model) -> Table | None:
     import onnx
     from onnx import numpy_helper
 
-    there = {one.name: one for one in onnx.load(model.path).graph.initializer}
+    # Weights that are kept in half the bytes have a name of their own.
+    there = {one.name.removesuffix(".half"): one for one in onnx.load(model.path).graph.initializer}
     if not {"table", "classifier.bias"} <= set(there):
         return None
     table, bias = (numpy_helper.to_array(there[name]) for name in ("table", "classifier.bias"))

@@ -33,8 +33,7 @@ class Overheard(Trainable):
             with torch.no_grad():
                 self.map.weight.copy_(weight)
                 self.map.bias.copy_(bias)
-        if at is not None:
-            network.get_submodule(at).register_forward_pre_hook(self._hear)
+        self._ear = None if at is None else network.get_submodule(at).register_forward_pre_hook(self._hear)
 
     def forward(self, inputs: Tensor, start: int = 0) -> Any:
         """What the network gives."""
@@ -49,6 +48,12 @@ class Overheard(Trainable):
             return self.embedding
         mapped: Tensor = self.map(self.embedding)
         return mapped
+
+    def leave(self) -> None:
+        """Hear no more, and keep nothing: a network that is heard cannot be copied while a gradient hangs on what it said."""
+        if self._ear is not None:
+            self._ear.remove()
+        self.outputs, self.embedding = (), None
 
     def layer_groups(self) -> list[NamedParameters]:
         """The network's, and the map with the last of them."""

@@ -40,7 +40,7 @@ _SHARES = (
 OF_TEXTS = "_of_texts"  # how keys end of phrases that texts have of their own
 _TEXT = "text"
 _INSTEAD = (
-    (re.compile(r"\bpicture"), "text"),
+    (re.compile(r"(?<!\{)\bpicture"), "text"),
     (re.compile(r"\bPicture"), "Text"),
     (re.compile(r"\bPICTURE"), "TEXT"),
     (re.compile(r"张(?=[\u4e00-\u9fff]{0,6}图片)"), "条"),

@@ -280,7 +280,8 @@ def _metrics(learned: Learned, difference: float) -> dict[str, Any]:
         "strategy": choice.winner.candidate.strategy,
         "choice": choice.reason,
         "validation": comparison(choice),
-        "training": {one.candidate.strategy: dict(one.candidate.details) for one in choice.compared},
+        # Of two with one strategy the one that is kept.
+        "training": {one.candidate.strategy: dict(one.candidate.details) for one in reversed(choice.compared)},
         "embeddings": {"computed": learned.computed, "reused": learned.reused, "engine": learned.engine},
         "onnx_difference": difference,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

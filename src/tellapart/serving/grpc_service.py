@@ -17,6 +17,7 @@ from tellapart.serving.grpc_guard import GuardedMethod
 from tellapart.serving.inference_protocol import check_number, read_timeout, read_top
 from tellapart.serving.keys import Keys
 from tellapart.serving.refusals import Refusal, TooLarge, Unknown
+from tellapart.serving.scaled import Accept
 from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     MAX_DIMENSIONS,
@@ -34,7 +35,7 @@ from tellapart.serving.tensors import (
 from tellapart.serving.tfserving_grpc import PredictionMethods, StatusMethods
 
 # Where the elements of a datatype are when they do not come as raw bytes.
-_CONTENTS: Mapping[str, str] = {"BYTES": "bytes_contents", "UINT8": "uint_contents"}
+_CONTENTS: Mapping[str, str] = {"BYTES": "bytes_contents", "UINT8": "uint_contents", "FP32": "fp32_contents"}
 _SPARE_STREAMS = 100
 _QUEUED = ("ModelInfer", "Predict")  # methods whose pictures wait for their turn
 
@@ -121,7 +122,7 @@ class _Inference:
         check_number(request.outputs)
         wanted = [Wanted(name=one.name, top=read_top(_parameters(one.parameters))) for one in request.outputs]
         check_outputs(version, wanted)
-        pictures = pictures_of(_inputs(request), prepared=parameters.get("prepared") is True)
+        pictures = pictures_of(_inputs(request, self._service.accept), prepared=parameters.get("prepared") is True)
         timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
         given = [seconds for seconds in timeouts if seconds is not None]
         reply = await self._service.predict(version, pictures, timeout=min(given) if given else None)
@@ -170,7 +171,7 @@ def _health(service: Service) -> tuple[protobuf.DescribedService, _Health, froze
     return described, _Health(service, described), frozenset({"Check"})
 
 
-def _inputs(request: Any) -> list[Tensor]:
+def _inputs(request: Any, accept: Accept) -> list[Tensor]:
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
         raise Refusal(f"{len(raw)} raw contents came for {len(request.inputs)} inputs. Send one for each, or none.")
@@ -179,7 +180,7 @@ def _inputs(request: Any) -> list[Tensor]:
     for index, one in enumerate(request.inputs):
         shape = read_shape(list(one.shape[: MAX_DIMENSIONS + 1]), one.name)
         if raw:
-            tensors.append(from_raw(one.name, one.datatype, shape, raw[index]))
+            tensors.append(from_raw(one.name, one.datatype, shape, raw[index], accept))
         else:
             values: Sequence[Any] = getattr(one.contents, _CONTENTS.get(one.datatype, "bytes_contents"))
             if len(values) > MAX_VALUES:
@@ -187,7 +188,7 @@ def _inputs(request: Any) -> list[Tensor]:
                     f"input {shown(one.name)!r} holds {len(values):,} values; at most {MAX_VALUES:,} are taken one by one. Send "
                     "them as raw_input_contents."
                 )
-            tensors.append(from_values(one.name, one.datatype, shape, list(values)))
+            tensors.append(from_values(one.name, one.datatype, shape, list(values), accept))
     return tensors
 
 

@@ -22,6 +22,7 @@ from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal, Stopping
 from tellapart.serving.repository import Repository
+from tellapart.serving.scaled import Accept
 from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     Tensor,
@@ -103,7 +104,10 @@ class _InferenceEndpoints:
     async def infer(self, request: Request) -> Response:
         version = _version(self._service.repository, request)
         self._service.admit()
-        asked = await read_aside(read_infer, await read_body(request, self._limits), request.headers.get(HEADER))
+        accept, header = self._service.accept, request.headers.get(HEADER)
+        asked = await read_aside(
+            lambda body: read_infer(body, header, accept=accept), await read_body(request, self._limits)
+        )
         check_outputs(version, asked.wanted)
         reply = await self._service.predict(version, asked.pictures, timeout=asked.timeout)
         return await told_aside(reply, lambda: write_infer(version, asked, answer_tensors(reply, asked.wanted)))
@@ -130,7 +134,7 @@ class _InferenceEndpoints:
         return SafeJSON({})
 
 
-def read_infer(body: bytes, header_length: str | None) -> InferRequest:
+def read_infer(body: bytes, header_length: str | None, *, accept: Accept = "bytes") -> InferRequest:
     """An inference request; with binary tensors the JSON ends after `header_length` bytes. Raises: Refusal."""
     end = len(body)
     if header_length is not None:
@@ -148,7 +152,7 @@ def read_infer(body: bytes, header_length: str | None) -> InferRequest:
     parameters = _parameters(request)
     tensors, rest = [], memoryview(body)[end:]
     for one in inputs:
-        tensor, rest = _read_tensor(one, rest)
+        tensor, rest = _read_tensor(one, rest, accept)
         tensors.append(tensor)
     if len(rest):
         raise Refusal(f"{len(rest):,} bytes of binary data belong to no input. Say `binary_data_size` for each.")
@@ -206,18 +210,18 @@ def read_top(parameters: Mapping[str, Any]) -> int:
     return top
 
 
-def _read_tensor(one: Mapping[str, Any], rest: memoryview) -> tuple[Tensor, memoryview]:
+def _read_tensor(one: Mapping[str, Any], rest: memoryview, accept: Accept) -> tuple[Tensor, memoryview]:
     """A tensor, and the binary data that is left."""
     name, datatype = _text(one, "name"), _text(one, "datatype")
     shape = read_shape(one.get("shape"), name)
     length = _parameters(one).get("binary_data_size")
     if length is None:
-        return from_values(name, datatype, shape, one.get("data")), rest
+        return from_values(name, datatype, shape, one.get("data"), accept), rest
     if type(length) is not int or not 0 <= length <= len(rest):
         raise Refusal(
             f"input {shown(name)!r} says `binary_data_size` {shown(length)[:20]}; {len(rest):,} bytes of binary data are there."
         )
-    return from_raw(name, datatype, shape, rest[:length]), rest[length:]
+    return from_raw(name, datatype, shape, rest[:length], accept), rest[length:]
 
 
 def _read_outputs(outputs: Any, *, binary: bool) -> list[Wanted]:

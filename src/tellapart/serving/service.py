@@ -18,6 +18,7 @@ from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Picture
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.repository import Repository
+from tellapart.serving.scaled import Accept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +87,13 @@ class Service:
         max_wait: float | None = None,
         explain: Explain | None = None,
         cores: Sequence[int] = (),
+        accept: Accept = "bytes",
     ) -> None:
         """`timeout` in seconds: the longest that a request may take; `max_delay` and `max_wait` in seconds; `queue` in pictures.
 
-        `cores`: what own_core.py allots to the threads.
+        `cores`: what own_core.py allots to the threads. `accept`: how clients scale the pixels that they send as floats.
         """
-        self.repository, self.timeout, self.explain = repository, timeout, explain
+        self.repository, self.timeout, self.explain, self.accept = repository, timeout, explain, accept
         self.batcher = Batcher(
             threads=threads,
             max_batch=max_batch,

@@ -7,30 +7,30 @@ extension (docs/protocol/extension_binary_data.md): little-endian, row-major; ea
 from __future__ import annotations
 
 import base64
-import binascii
-import itertools
 import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import Output
 from tellapart.serving.bodies import shown
+from tellapart.serving.elements import MAX_DIMENSIONS as MAX_DIMENSIONS
+from tellapart.serving.elements import as_bytes, flattened, split_elements
+from tellapart.serving.elements import as_numbers as as_numbers
+from tellapart.serving.elements import from_base64 as from_base64
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import IMAGE as IMAGE
 from tellapart.serving.pictures import TEXT as TEXT
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, TooLarge
+from tellapart.serving.scaled import REMEDY, Accept, from_lists, to_pixels
 from tellapart.serving.service import Reply
 
 MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
-MAX_DIMENSIONS = 4
-_PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
 # All that we send or take, but BYTES.
 _DATATYPES: Mapping[str, str] = {"BOOL": "?", "UINT8": "u1", "INT32": "<i4", "FP32": "<f4"}
 
@@ -67,65 +67,45 @@ def read_shape(shape: Any, name: str) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def from_raw(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview) -> Tensor:
-    """A tensor [*shape] from raw bytes, little-endian. Raises: Refusal when they are not as many as its shape says."""
+def from_raw(
+    name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview, accept: Accept = "bytes"
+) -> Tensor:
+    """A tensor [*shape] from raw bytes, little-endian; scaled pixels become UINT8 where they are accepted.
+
+    Raises: Refusal when they are not as many as its shape says.
+    """
     count = math.prod(shape)
     if datatype == "BYTES":
         check_count(count)
-        return Tensor(name=name, datatype=datatype, shape=shape, data=_split(bytes(raw), count, name))
-    kind = _kind(datatype, name)
+        return Tensor(name=name, datatype=datatype, shape=shape, data=split_elements(bytes(raw), count, name))
+    kind = _kind(datatype, name, accept)
     if len(raw) != count * kind.itemsize:
         raise Refusal(
             f"input {shown(name)!r} of shape {list(shape)} and {datatype} needs {count * kind.itemsize:,} bytes; {len(raw):,} came."
         )
-    return Tensor(name=name, datatype=datatype, shape=shape, data=np.frombuffer(raw, dtype=kind).reshape(shape))
+    array = np.frombuffer(raw, dtype=kind).reshape(shape)
+    if datatype == "FP32":
+        return Tensor(name=name, datatype="UINT8", shape=shape, data=to_pixels(array, accept, name))
+    return Tensor(name=name, datatype=datatype, shape=shape, data=array)
 
 
-def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any) -> Tensor:
-    """A tensor [*shape] from JSON or protobuf values, flat or nested. Raises: Refusal."""
+def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any, accept: Accept = "bytes") -> Tensor:
+    """A tensor [*shape] from JSON or protobuf values, flat or nested; scaled pixels become UINT8. Raises: Refusal."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise Refusal(f"input {shown(name)!r} has no list of data. Send `data`, flat or nested, or binary data.")
     count = math.prod(shape)
     if datatype == "BYTES":
         check_count(count)
-        flat = _flat(values, name)
+        flat = flattened(values, name)
         if len(flat) != count:
             raise Refusal(f"input {shown(name)!r} of shape {list(shape)} needs {count:,} elements; {len(flat):,} came.")
-        return Tensor(name=name, datatype=datatype, shape=shape, data=[_as_bytes(value, name) for value in flat])
-    kind = _kind(datatype, name)
-    array = as_numbers(values, name)
+        return Tensor(name=name, datatype=datatype, shape=shape, data=[as_bytes(value, name) for value in flat])
+    kind = _kind(datatype, name, accept)
+    array = as_numbers(values, name) if datatype == "UINT8" else from_lists(values, accept, name)
     if array.size != count:
         raise Refusal(f"input {shown(name)!r} of shape {list(shape)} needs {count:,} numbers; {array.size:,} came.")
-    return Tensor(name=name, datatype=datatype, shape=shape, data=array.reshape(shape).astype(kind, copy=False))
-
-
-def as_numbers(values: Sequence[Any], name: str) -> NDArray[np.uint8]:
-    """Nested lists of whole numbers in 0 to 255 as uint8, [H, W, 3] for one picture; at most 4 deep. Raises: Refusal."""
-    array = _as_array(values)
-    if array is None:
-        raise Refusal(
-            f"{shown(name)!r} must hold whole numbers from 0 to 255 in lists of equal length, at most {MAX_DIMENSIONS} deep: RGB "
-            "pixels, not scaled."
-        )
-    return array
-
-
-def _as_array(values: Sequence[Any]) -> NDArray[np.uint8] | None:
-    """None where it is no array of 0 to 255. Types are looked at first: one long text makes all of NumPy's elements as long."""
-    shape = [len(values)]
-    while type(values[:1]) is list and values and isinstance(values[0], list):
-        lengths = {len(one) if isinstance(one, list) else -1 for one in values}
-        if len(lengths) != 1 or len(shape) == MAX_DIMENSIONS:
-            return None
-        shape.append(lengths.pop())
-        values = list(itertools.chain.from_iterable(values))
-    pieces = []
-    for start in range(0, len(values), _PIECE):
-        piece = list(values[start : start + _PIECE])
-        if set(map(type, piece)) != {int} or min(piece) < 0 or max(piece) > 255:
-            return None
-        pieces.append(bytes(piece))
-    return np.frombuffer(b"".join(pieces), dtype=np.uint8).reshape(shape)
+    data = array.reshape(shape) if datatype == "FP32" else array.reshape(shape).astype(kind, copy=False)
+    return Tensor(name=name, datatype="UINT8", shape=shape, data=data)
 
 
 def check_count(count: int) -> None:
@@ -234,74 +214,11 @@ def _classification(version: Version, arrays: Mapping[str, NDArray[Any] | list[b
     return Tensor(name=wanted.name, datatype="BYTES", shape=(len(figures), top), data=data)
 
 
-def _kind(datatype: str, name: str) -> np.dtype[Any]:
-    if datatype != "UINT8":
+def _kind(datatype: str, name: str, accept: Accept) -> np.dtype[Any]:
+    if datatype != "UINT8" and not (datatype == "FP32" and accept != "bytes"):
+        remedy = f" {REMEDY}." if datatype == "FP32" else ""
         raise Refusal(
             f"input {shown(name)!r} is {shown(datatype)[:20]!r}; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255)."
+            f"{remedy}"
         )
     return np.dtype(_DATATYPES[datatype])
-
-
-def _split(raw: bytes, count: int, name: str) -> list[bytes]:
-    elements: list[bytes] = []
-    at = 0
-    while len(elements) < count and at + 4 <= len(raw):
-        length = int.from_bytes(raw[at : at + 4], "little")
-        if at + 4 + length > len(raw):
-            break
-        elements.append(raw[at + 4 : at + 4 + length])
-        at += 4 + length
-    if at != len(raw) or len(elements) != count:
-        raise Refusal(
-            f"input {shown(name)!r} must hold {count:,} elements, each after its length in 4 bytes, little-endian; "
-            f"{len(elements):,} are whole, and {len(raw) - at:,} bytes are left."
-        )
-    return elements
-
-
-def _flat(values: Sequence[Any], name: str) -> list[Any]:
-    flat = list(values)
-    for _ in range(MAX_DIMENSIONS):
-        if list not in set(map(type, flat)):
-            return flat
-        flat = [inner for value in flat for inner in (value if isinstance(value, list) else (value,))]
-    raise Refusal(
-        f"input {shown(name)!r} has lists in more than {MAX_DIMENSIONS} others; data is nested as its shape is. Send it flat."
-    )
-
-
-def _as_bytes(value: Any, name: str) -> bytes:
-    """A picture file in JSON is base64, since JSON has no bytes."""
-    if name == TEXT and isinstance(value, str):  # itself, as Triton takes strings
-        return value.encode("utf-8", "replace")
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, dict) and set(value) == {"b64"}:
-        value = value["b64"]
-    if not isinstance(value, str):
-        raise Refusal(
-            f"input {shown(name)!r} holds {shown(value)[:40]!r}; a picture file in JSON is a string in base64, or a data: URI."
-        )
-    return from_base64(value, name)
-
-
-def from_base64(text: Any, name: str) -> bytes:
-    """The bytes of a picture file, from base64 of the common or the URL alphabet, or a data: URI (RFC 2397). Raises: Refusal."""
-    if isinstance(text, str) and text[:5].lower() == "data:":
-        head, _, text = text.partition(",")
-        if not head.lower().rstrip().endswith(";base64"):
-            return unquote_to_bytes(text)
-        text = unquote(text) if "%" in text else text
-    try:
-        if isinstance(text, str) and "=" not in text[:-2]:  # which would end a piece, not the whole
-            text += "=" * (-len(text) % 4)
-            return b"".join([_piece(text[start : start + _PIECE]) for start in range(0, len(text), _PIECE)])
-    except (UnicodeEncodeError, binascii.Error):
-        pass
-    raise Refusal(
-        f"{shown(name)!r} holds a picture that is not base64. Send base64 of the file's bytes, without line breaks."
-    )
-
-
-def _piece(text: str) -> bytes:
-    return base64.b64decode(text.encode("ascii").translate(bytes.maketrans(b"-_", b"+/")), validate=True)

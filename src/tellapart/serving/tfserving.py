@@ -25,6 +25,7 @@ from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, re
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal
+from tellapart.serving.scaled import Accept, from_lists
 from tellapart.serving.service import Reply, Service, told_aside
 from tellapart.serving.tensors import (
     IMAGE,
@@ -72,7 +73,8 @@ class _ServingEndpoints:
         self._service.admit()
         texts = version.takes_texts
         asked = await read_aside(
-            lambda body: read_predict(read_json(body), texts=texts), await read_body(request, self._limits)
+            lambda body: read_predict(read_json(body), texts=texts, accept=self._service.accept),
+            await read_body(request, self._limits),
         )
         reply = await self._service.predict(version, asked.pictures)
         return SafeJSON(await told_aside(reply, lambda: write_predict(reply, asked)))
@@ -82,7 +84,8 @@ class _ServingEndpoints:
         self._service.admit()
         texts = version.takes_texts
         pictures = await read_aside(
-            lambda body: read_classify(read_json(body), texts=texts), await read_body(request, self._limits)
+            lambda body: read_classify(read_json(body), texts=texts, accept=self._service.accept),
+            await read_body(request, self._limits),
         )
         return SafeJSON(write_classify(await self._service.predict(version, pictures)))
 
@@ -107,7 +110,7 @@ class _ServingEndpoints:
         return SafeJSON({"models": list(self._service.repository.serving)})
 
 
-def read_predict(body: Mapping[str, Any], *, texts: bool = False) -> PredictRequest:
+def read_predict(body: Mapping[str, Any], *, texts: bool = False, accept: Accept = "bytes") -> PredictRequest:
     """A predict request in row form (`instances`) or column form (`inputs`), of pictures or `texts`. Raises: Refusal."""
     if not set(body) <= _KEYS or ("instances" in body) == ("inputs" in body):
         raise Refusal(
@@ -121,13 +124,15 @@ def read_predict(body: Mapping[str, Any], *, texts: bool = False) -> PredictRequ
         if not rows:
             raise Refusal("`instances` must be a list of at least one picture.")
         return PredictRequest(
-            pictures=_pictures([_unnamed(row) for row in rows], prepared, texts), signature=signature, columns=False
+            pictures=_pictures([_unnamed(row) for row in rows], prepared, texts, accept),
+            signature=signature,
+            columns=False,
         )
     column = _unnamed(body["inputs"])
     rows = [column] if _is_one(column) or isinstance(column, str) else _rows(column)
     if not rows:
         raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
-    return PredictRequest(pictures=_pictures(rows, prepared, texts), signature=signature, columns=True)
+    return PredictRequest(pictures=_pictures(rows, prepared, texts, accept), signature=signature, columns=True)
 
 
 def check_signature(signature: Any) -> str:
@@ -144,7 +149,7 @@ def outputs_of(version: Version, signature: str) -> Sequence[str]:
     return [one.name for one in version.outputs if not one.on_request]
 
 
-def read_classify(body: Mapping[str, Any], *, texts: bool = False) -> list[Picture]:
+def read_classify(body: Mapping[str, Any], *, texts: bool = False, accept: Accept = "bytes") -> list[Picture]:
     """A classify request: `examples`, each with the feature `image`, or `text`. Raises: Refusal."""
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
@@ -161,7 +166,7 @@ def read_classify(body: Mapping[str, Any], *, texts: bool = False) -> list[Pictu
         value = _unnamed(value)
         alone = isinstance(value, list) and not _is_one(value) and len(rows := _rows(value)) == 1
         features.append(rows[0] if alone and _is_one(rows[0]) else value)
-    return _pictures(features, False, texts)
+    return _pictures(features, False, texts, accept)
 
 
 def write_predict(reply: Reply, asked: PredictRequest) -> dict[str, Any]:
@@ -210,21 +215,21 @@ def _rows(value: Any) -> list[Any]:
     return value
 
 
-def _pictures(rows: Sequence[Any], prepared: bool, texts: bool) -> list[Picture]:
-    return [_text(row) if texts and isinstance(row, str) else _picture(row, prepared) for row in rows]
+def _pictures(rows: Sequence[Any], prepared: bool, texts: bool, accept: Accept) -> list[Picture]:
+    return [_text(row) if texts and isinstance(row, str) else _picture(row, prepared, accept) for row in rows]
 
 
 def _text(row: str) -> Encoded:
     return Encoded(row.encode("utf-8", "replace"))
 
 
-def _picture(row: Any, prepared: bool) -> Picture:
+def _picture(row: Any, prepared: bool, accept: Accept) -> Picture:
     if isinstance(row, dict) and set(row) == {"b64"}:
         if prepared:
             raise Refusal('the signature "prepared" takes pixels; picture files are prepared by the server.')
         return Encoded(from_base64(row["b64"], "b64"))
     if isinstance(row, list):
-        array = as_numbers(row, IMAGE)
+        array = as_numbers(row, IMAGE) if accept == "bytes" else from_lists(row, accept, IMAGE)
         if array.ndim == 3 and array.shape[2] == 3:
             return Ready(array) if prepared else Pixels(array)
         raise Refusal(f"a picture has shape {list(array.shape)}; it must be [height][width][3]: RGB, 0 to 255.")

@@ -14,6 +14,7 @@ from tellapart.serving.bodies import MAX_VALUES, shown
 from tellapart.serving.opened import Version
 from tellapart.serving.protobuf import DescribedService, read_service
 from tellapart.serving.refusals import Refusal, TooLarge
+from tellapart.serving.scaled import REMEDY, Accept
 from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     IMAGE,
@@ -36,6 +37,7 @@ FILE = "tensorflow_serving.proto"
 _SIGNATURES = "signature_def"  # the one field of a model's metadata
 _PACKED = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 _DATATYPES: Mapping[str, str] = {"DT_STRING": "BYTES", "DT_UINT8": "UINT8"}  # of pictures
+_FLOAT = "DT_FLOAT"  # of scaled pixels
 _LISTS: Mapping[str, str] = {"FP32": "float_val", "INT32": "int_val", "BOOL": "bool_val", "BYTES": "string_val"}
 _MOST_OUTPUTS = 16
 
@@ -59,7 +61,7 @@ class PredictionMethods:
             )
         wanted = [Wanted(name=name) for name in request.output_filter or outputs_of(version, signature)]
         check_outputs(version, wanted)
-        pictures = pictures_of([_picture_tensor(request.inputs)], prepared=signature == PREPARED)
+        pictures = pictures_of([_picture_tensor(request.inputs, self._service.accept)], prepared=signature == PREPARED)
         reply = await self._service.predict(version, pictures, timeout=context.time_remaining())
         outputs = await told_aside(reply, lambda: {one.name: _as_proto(one) for one in answer_tensors(reply, wanted)})
         return self._answers["Predict"](outputs=outputs, model_spec=_spec(version, signature))
@@ -108,29 +110,31 @@ def _spec(version: Version, signature: str) -> dict[str, Any]:
     return {"name": version.name, "version": {"value": version.number}, "signature_name": signature}
 
 
-def _picture_tensor(inputs: Mapping[str, Any]) -> Tensor:
+def _picture_tensor(inputs: Mapping[str, Any], accept: Accept) -> Tensor:
     """The one input: DT_STRING [N] or a picture file alone, or DT_UINT8 [N, H, W, 3]. Raises: Refusal."""
     check_inputs(list(inputs))
     proto = next(iter(inputs.values()))
     kinds = proto.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_number
     given = kinds[proto.dtype].name if proto.dtype in kinds else f"number {proto.dtype}"
-    if given not in _DATATYPES:
+    if given not in _DATATYPES and not (given == _FLOAT and accept != "bytes"):
+        remedy = f" {REMEDY}." if given == _FLOAT else ""
         raise Refusal(
-            f"input {IMAGE!r} is {given}; pictures come as DT_STRING (files) or DT_UINT8 (RGB pixels, 0 to 255)."
+            f"input {IMAGE!r} is {given}; pictures come as DT_STRING (files) or DT_UINT8 (RGB pixels, 0 to 255).{remedy}"
         )
     dimensions = proto.tensor_shape.dim
     shape = read_shape([one.size for one in dimensions[: MAX_DIMENSIONS + 1]], IMAGE)
     if given == "DT_STRING":
         # A tensor without dimensions is one string.
         return from_values(IMAGE, "BYTES", shape or (1,), list(proto.string_val))
+    datatype, values = ("FP32", proto.float_val) if given == _FLOAT else ("UINT8", proto.int_val)
     if proto.tensor_content:
-        return from_raw(IMAGE, "UINT8", shape, proto.tensor_content)
-    if len(proto.int_val) > MAX_VALUES:
+        return from_raw(IMAGE, datatype, shape, proto.tensor_content, accept)
+    if len(values) > MAX_VALUES:
         raise TooLarge(
-            f"input {IMAGE!r} holds {len(proto.int_val):,} values; at most {MAX_VALUES:,} are taken one by one. Send them as "
+            f"input {IMAGE!r} holds {len(values):,} values; at most {MAX_VALUES:,} are taken one by one. Send them as "
             "tensor_content."
         )
-    return from_values(IMAGE, "UINT8", shape, list(proto.int_val))
+    return from_values(IMAGE, datatype, shape, list(values), accept)
 
 
 def _as_proto(tensor: Tensor) -> dict[str, Any]:

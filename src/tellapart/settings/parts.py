@@ -185,12 +185,40 @@ class FineTuneSettings(Part):
         return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+class GramSettings(Part):
+    """Which n-grams the first classifier of texts counts; cross-validation chooses what is left open."""
+
+    # How many in a row: 1-2, 2-5, 3, or none; left open as the texts' writing system suggests.
+    words: str | None = None
+    characters: str | None = None
+    least: int = Field(2, ge=1, le=1_000_000)  # training texts that must have an n-gram for it to count
+    most: int = Field(400_000, ge=1, le=10_000_000)  # n-grams that count, the most frequent ones
+    by_class: bool | None = None  # whether each class sees an n-gram on the scale of how much it tells for that class
+
+    @field_validator("words", "characters", mode="before")
+    @classmethod
+    def _lengths(cls, value: Any) -> Any:
+        told = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if isinstance(told, str) and not re.fullmatch(r"none|[1-9](-[1-9])?", told):
+            raise ValueError("it must be a length from 1 to 9, such as 2, lengths such as 1-3, or none")
+        return told
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> GramSettings:
+        if self.words == self.characters == "none":
+            raise ValueError("words and characters are both none, and nothing would count. Leave one of them out")
+        return self
+
+
 class ProbeSettings(Part):
-    """The classifier on the frozen network, of one class a picture or a set; cross-validation chooses what is left open."""
+    """The classifier on the frozen network, of one class a picture or a set, or of texts by their n-grams; cross-validation
+    chooses what is left open.
+    """
 
     strength: float | None = Field(None, gt=0, le=1e6)  # of the penalty, relative to the mean loss
     # How much the stages of the network count beside its last layer, as training/weighing.py has it.
     weighing: Literal["last", "alike", "fourth_root", "square_root"] | None = None
+    grams: GramSettings = GramSettings()  # of texts
 
     @property
     def told(self) -> dict[str, Any]:
@@ -269,6 +297,9 @@ class ReadingSettings(Part):
     label_from: str | None = Field(None, min_length=1)  # a regular expression that finds the class in a path
     classes: str | None = Field(None, min_length=1)  # of masks: names of their values, or a file with them
     ignore_label: str | None = Field(None, min_length=1)  # of masks: what counts nowhere
+    train_split: str | None = Field(
+        None, min_length=1
+    )  # the given split to learn from: dev, where none is for training
     merge_names: bool = False  # names of classes that are nearly the same are one class
 
     @field_validator(

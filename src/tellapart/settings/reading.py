@@ -55,8 +55,11 @@ def make_settings(values: dict[str, Any]) -> TrainSettings:
 
 def _is_table(where: list[str]) -> bool:
     """Whether a whole table of settings stands there, such as network."""
-    field = TrainSettings.model_fields.get(where[0]) if len(where) == 1 else None
-    return field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    model: Any = TrainSettings
+    for part in where:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = None if field is None else field.annotation
+    return isinstance(model, type) and issubclass(model, BaseModel)
 
 
 def _below_a_value(where: list[str], key: str) -> SettingsError:

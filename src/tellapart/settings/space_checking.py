@@ -45,7 +45,7 @@ def strategy_for(space: Space) -> Strategy:
     """The strategy that looks at all keys of a space, where none was told; probe where it does."""
     keys = list(space)
     if "strategy" in space or any(
-        key.startswith(("network.name", "network.blocks", "network.channels")) for key in keys
+        key.startswith(("network.name", "network.blocks", "network.channels", "network.text.")) for key in keys
     ):
         return "scratch" if "strategy" not in space else "auto"
     trained = ("loop.", "finetune.", "augment.", "network.dense", "network.dropout", "network.drop_path")

@@ -52,6 +52,9 @@ def refuse_foreign(settings: TrainSettings, own: str = LABELS) -> None:
     if own != TEXTS and (text := settings.network.text) != type(text)():
         told = next(key for key in type(text).model_fields if getattr(text, key) != getattr(type(text)(), key))
         raise SettingsError(f"network.text.{told} is {getattr(text, told)}, which is for {TEXTS} alone. Leave it out.")
+    if own != TEXTS and (grams := settings.probe.grams) != type(grams)():
+        told = next(key for key in type(grams).model_fields if getattr(grams, key) != getattr(type(grams)(), key))
+        raise SettingsError(f"probe.grams.{told} is {getattr(grams, told)}, which is for {TEXTS} alone. Leave it out.")
     for losses, kind in ((_LOSSES_OF_MASKS, MASKS), (_LOSSES_OF_LABELS, LABELS)):
         if settings.loop.loss in losses and own != kind:
             raise SettingsError(

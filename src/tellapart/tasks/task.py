@@ -220,6 +220,8 @@ class OwnNetwork:
     # Of the items' texts [N], in the order of the data set's rows; raises DataError, SettingsError.
     prepare: Callable[[TrainSettings, Dataset, Sequence[str], Reporter], Prepared]
     finish: Callable[[Prepared, Fitted], Candidate]  # of the trained network
+    # Of what came before, as it was chosen, and that network, Validated; where the strategy is free and has a budget.
+    choose: Callable[[Choice[Any], Any, Dataset], Choice[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

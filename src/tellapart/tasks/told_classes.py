@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ def summary(metrics: Mapping[str, Any], item: str) -> list[str]:
     score = test["accuracy"]
     return [
         f"Accuracy on {test['n']:,} test {item}s: {figure('accuracy', score['value'], score['low'], score['high'])}.",
-        test["verdict"]
+        _worded(test["verdict"], item)
         if test["too_small_to_tell"]
         else f"Always saying the most common class would give {percent(test['majority_baseline'])}.",
         "",
@@ -74,7 +75,7 @@ def scored(metrics: Mapping[str, Any], item: str) -> list[str]:
     lines.append(f"{'calibration error':<20}{told(metrics['calibration_error'])}")
     if "abstention" in metrics:
         lines += _abstention(metrics["abstention"])
-    lines.append(metrics["verdict"])
+    lines.append(_worded(metrics["verdict"], item))
     if "per_class" in metrics:
         lines += ["", *_classes(metrics["per_class"]), *_confusion(metrics)]
     return lines
@@ -88,3 +89,8 @@ def _abstention(measured: Mapping[str, Any]) -> list[str]:
     if known is not None:
         lines.append(f"{'not unknown':<20}{figure('known', known['value'], known['low'], known['high'])}")
     return lines
+
+
+def _worded(verdict: str, item: str) -> str:
+    """The verdict of a test, of whatever is tested."""
+    return verdict if item == "picture" else re.sub(r"\btest picture", f"test {item}", verdict)

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import overload
 
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
-_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+UNSEEN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+_UNSEEN = re.compile(UNSEEN)
 _SELECTORS = re.compile("[\ufe00-\ufe0f]")  # of these, the printable ones
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s+")
 REPLACED = "\ufffd"  # stands for what could not be read
+
+
+class CleanTexts(Sequence[str]):
+    """Some texts of many, each cleaned when somebody asks: cleaned ones would be as much memory once more."""
+
+    def __init__(self, texts: Sequence[str], rows: Sequence[int]) -> None:
+        self._texts, self._rows = texts, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [clean(self._texts[row]) for row in self._rows[place]]
+        return clean(self._texts[self._rows[place]])
 
 
 def clean(text: str) -> str:

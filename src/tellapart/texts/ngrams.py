@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,14 @@ Places = NDArray[np.int64]
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
 _MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _WORDS, _CHARACTERS = np.uint64(0x51), np.uint64(0xA3)
+# What the numbers of n-grams hang on, for those who make them elsewhere.
+CONSTANTS: Mapping[str, int] = {
+    "base": _BASE,
+    "first": int(_MIXERS[0]),
+    "second": int(_MIXERS[1]),
+    "words": int(_WORDS),
+    "characters": int(_CHARACTERS),
+}
 _LEAST_POWERS = 1 << 16
 _BLANK, _WORD, _SIGN, _NOT_SEEN = 0, 1, 2, 255
 _END = "\n"  # of a text; a cleaned one has none

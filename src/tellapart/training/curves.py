@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.storage import storage_errors
+from tellapart.storage import storage_errors, write_bytes
 from tellapart.training.progress import Epoch
 
 
 class Curves:
-    """TensorBoard's view of a training: scalars of each epoch, sample pictures."""
+    """TensorBoard's view of a training: scalars of each epoch, sample pictures, the network, embeddings."""
 
     def __init__(self, folder: Path, *, resumed_after: int = 0) -> None:
         """`resumed_after`: epochs that an earlier process has written; later ones of its are hidden. Raises: StorageError."""
@@ -59,6 +59,36 @@ class Curves:
             self._write(epoch, summary=image(f"{tag}/{number}", picture, dataformats="HWC"))
         with storage_errors(self.folder):
             self._writer.flush()
+
+    def graph(self, layers: Sequence[tuple[str, str, tuple[int, ...]]]) -> None:
+        """Write the layers as a chain: name, kind, and what each gives for one picture. Raises: StorageError."""
+        from tensorboardX.proto.attr_value_pb2 import AttrValue
+        from tensorboardX.proto.graph_pb2 import GraphDef
+        from tensorboardX.proto.node_def_pb2 import NodeDef
+
+        graph, before = GraphDef(), "picture"
+        graph.node.append(NodeDef(name=before, op="picture"))
+        for number, (name, kind, shape) in enumerate(layers):
+            node = NodeDef(name=f"{name.replace('.', '/')}/{number}", op=kind.replace(", ", "_"), input=[before])
+            sizes: Any = AttrValue()
+            told = sizes.list.shape.add()
+            for side in (-1, *shape):
+                told.dim.add(size=side)
+            node.attr["_output_shapes"].CopyFrom(sizes)
+            graph.node.append(node)
+            before = node.name
+        self._write(0, graph_def=graph.SerializeToString())
+        with storage_errors(self.folder):
+            self._writer.flush()
+
+    def embeddings(self, vectors: NDArray[np.float32], labels: Sequence[str]) -> None:
+        """Write vectors [N, D] with their N labels where TensorBoard's projector looks for them. Raises: StorageError."""
+        rows = ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors.tolist())
+        write_bytes(self.folder / "embeddings.tsv", ("\n".join(rows) + "\n").encode())
+        names = (" ".join(label.split()) for label in labels)
+        write_bytes(self.folder / "labels.tsv", ("\n".join(names) + "\n").encode("utf-8", "replace"))
+        told = 'embeddings {\n  tensor_name: "validation"\n  tensor_path: "embeddings.tsv"\n  metadata_path: "labels.tsv"\n}\n'
+        write_bytes(self.folder / "projector_config.pbtxt", told.encode())
 
     def close(self) -> None:
         """Close the file. Raises: StorageError."""

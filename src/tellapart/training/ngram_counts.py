@@ -19,7 +19,7 @@ from tellapart.texts.vocabulary import FoundGrams, GramInputs, look_up
 MOST_GRAMS = 400_000  # the most frequent ones of all that are in two texts or more
 _AT_ONCE = 20_000  # texts whose n-grams are in memory together
 _MOST_INT32 = 2**31 - 1
-_SINGLE = 2  # texts that must have an n-gram for the model to know it
+LEAST_TEXTS = 2  # texts that must have an n-gram for the model to know it
 
 Floats = NDArray[np.float32]
 
@@ -34,8 +34,12 @@ class CountedTexts:
     unknown: NDArray[np.float64]  # [N], the share of n-grams that the model does not know
 
 
-def learn_grams(texts: Sequence[str], rules: Rules, *, most: int = MOST_GRAMS) -> tuple[GramInputs, Floats]:
-    """The n-grams to know of N cleaned texts, and the inverse document frequency of each, float32 [F]."""
+def learn_grams(
+    texts: Sequence[str], rules: Rules, *, most: int = MOST_GRAMS, least: int = LEAST_TEXTS
+) -> tuple[GramInputs, Floats]:
+    """The n-grams to know of N cleaned texts, the `most` frequent of those that `least` of them have, and their inverse document
+    frequencies, float32 [F].
+    """
     known: Numbers = np.zeros(0, dtype=np.uint64)
     counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
     for start in range(0, len(texts), _AT_ONCE):
@@ -49,10 +53,10 @@ def learn_grams(texts: Sequence[str], rules: Rules, *, most: int = MOST_GRAMS) -
             found.append(numbers[first])
         new, times = np.unique(np.concatenate(found), return_counts=True) if found else (known[:0], counts[:0])
         known, counts = _joined(known, counts, new, times)
-        if len(known) > 8 * most:  # what is rare so far is let go, as in lossy counting
+        if len(known) > 8 * max(most, MOST_GRAMS):  # what is rare so far is let go, as in lossy counting
             kept = counts > 1
             known, counts = known[kept], counts[kept]
-    chosen = np.flatnonzero(counts >= min(_SINGLE, len(texts)))
+    chosen = np.flatnonzero(counts >= min(least, len(texts)))
     if len(chosen) > most:
         chosen = np.sort(chosen[np.argsort(-counts[chosen], kind="stable")[:most]])
     frequency = np.log((1 + len(texts)) / (1 + counts[chosen])) + 1

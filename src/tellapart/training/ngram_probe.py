@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,14 @@ from tellapart.texts.ngrams import Rules
 from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
-from tellapart.training.ngram_counts import CountedTexts, class_ratios, count_texts_in, learn_grams
+from tellapart.training.ngram_counts import (
+    LEAST_TEXTS,
+    MOST_GRAMS,
+    CountedTexts,
+    class_ratios,
+    count_texts_in,
+    learn_grams,
+)
 from tellapart.training.sparse_softmax import Doubles, Floats, SparseSoftmax, SparseSolution
 
 SPACED = (Rules(words=(1, 2), characters=(2, 3, 4, 5)),)
@@ -42,6 +49,35 @@ class NgramTrial(NamedTuple):
     rules: Rules
     by_class: bool  # whether each class sees n-grams on its own scale
     inverse: float  # 1 / (N x lambda)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenGrams:
+    """What a person says of the classifier; None: cross-validation chooses."""
+
+    words: tuple[int, ...] | None = None  # lengths, () for none
+    characters: tuple[int, ...] | None = None
+    by_class: bool | None = None
+    strength: float | None = None  # lambda, relative to the mean loss
+    least: int = LEAST_TEXTS  # texts that must have an n-gram
+    most: int = MOST_GRAMS
+
+    def rules_for(self, texts: Sequence[str]) -> tuple[Rules, ...]:
+        """Which n-grams are tried; those that are not told are as usual for such texts."""
+        found = []
+        for usual in candidates(texts):
+            told = replace(
+                usual,
+                words=usual.words if self.words is None else self.words,
+                characters=usual.characters if self.characters is None else self.characters,
+            )
+            if told.blocks and told not in found:
+                found.append(told)
+        return tuple(found) or candidates(texts)[:1]
+
+    def inverses(self, count: int) -> tuple[float, ...]:
+        """1 / (N x lambda) of N texts, from strong to weak."""
+        return INVERSE if self.strength is None else (1.0 / (self.strength * count),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,17 +109,22 @@ def fit_ngrams(
     weights: Floats,
     classes: int,
     seed: int,
+    given: GivenGrams | None = None,
     advance: Callable[[int], object] = int,
 ) -> NgramProbe:
-    """Fit N cleaned texts; `labels`, `groups` and `weights` are [N]. No group is held out and trained on at once."""
+    """Fit N cleaned texts; `labels`, `groups` and `weights` are [N]. No group is held out and trained on at once.
+
+    What `given` says is not searched.
+    """
+    given = given or GivenGrams()
     generator = np.random.default_rng(seed)
     rows = choose_rows(labels, classes, generator, most=_SEARCHED)
     dealt = deal_folds(labels[rows], number_groups(groups, len(labels))[rows], classes, _FOLDS, generator)
     few = [texts[row] for row in rows.tolist()]
-    found = _choose(few, labels[rows], weights[rows], dealt[:_HELD_OUT], classes, advance)
-    best, counted = found.best, found.counted
+    best, counted = _choose(few, labels[rows], weights[rows], dealt[:_HELD_OUT], classes, given, len(texts), advance)
     if len(few) < len(texts):  # what was chosen is learned from all of them
-        before, counted, found = counted.inputs, _count(texts, best.chosen.rules), None
+        before = counted.inputs
+        counted = _count(texts, best.chosen.rules, given)
         best.start = _moved(best.start, before, counted.inputs)
     fitted = _fit(counted.matrix, labels, weights, classes, best.chosen, best.start)
     held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
@@ -115,22 +156,27 @@ def _choose(
     weights: Floats,
     held: NDArray[np.bool_],
     classes: int,
+    given: GivenGrams,
+    count: int,
     advance: Callable[[int], object],
 ) -> _Found:
-    """By n cleaned texts: which n-grams, whether classes have their own scales, how strong the penalty is."""
+    """By n cleaned texts of `count`: which n-grams, whether classes have their own scales, how strong the penalty is."""
     kept: CountedTexts | None = None
     best: _Best | None = None
-    for rules in candidates(texts):
-        counted = _count(texts, rules)
+    inverses, by_class = given.inverses(count), given.by_class is not False
+    for rules in given.rules_for(texts):
+        counted = _count(texts, rules, given)
         if best is None or kept is None:
-            best, kept = _Best(NgramTrial(rules, True, INVERSE[1])), counted
+            best, kept = _Best(NgramTrial(rules, by_class, inverses[len(inverses) > 1])), counted
             if not len(held):
                 break
             search = _Search(counted.matrix, labels, weights, held, classes)
-            for inverse in INVERSE:
-                if not best.try_one(NgramTrial(rules, True, inverse), search, advance):
+            for inverse in inverses:
+                if not best.try_one(NgramTrial(rules, by_class, inverse), search, advance):
                     break
-            best.try_one(NgramTrial(rules, False, _PLAIN * best.chosen.inverse), search, advance)
+            if given.by_class is None:
+                plain = best.chosen.inverse * (_PLAIN if given.strength is None else 1.0)
+                best.try_one(NgramTrial(rules, False, plain), search, advance)
         else:
             search = _Search(counted.matrix, labels, weights, held, classes)
             trial = NgramTrial(rules, best.chosen.by_class, best.chosen.inverse)
@@ -159,8 +205,8 @@ def fit_trial(
     return _fit(matrix, labels, weights, classes, chosen, None)
 
 
-def _count(texts: Sequence[str], rules: Rules) -> CountedTexts:
-    inputs, frequency = learn_grams(texts, rules)
+def _count(texts: Sequence[str], rules: Rules, given: GivenGrams) -> CountedTexts:
+    inputs, frequency = learn_grams(texts, rules, most=given.most, least=given.least)
     return count_texts_in(texts, inputs, frequency)
 
 

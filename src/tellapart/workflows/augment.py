@@ -117,6 +117,10 @@ def write_sheet(
     _check_limits(size=view.size, rows=rows, columns=columns)
     check_out(out, pictures, force=force)
     listing = listing or read_listing(pictures, options)
+    if listing.entries and listing.entries[0].text is not None:
+        raise SettingsError(
+            f"{str(pictures)!r} holds texts, which are learned as they are: no sheet could show that. Give pictures."
+        )
     for note in listing.notes:
         reporter.say(note)
     sampled, unreadable = sampled_pictures(listing, rows, seed, view)

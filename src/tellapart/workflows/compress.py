@@ -13,10 +13,12 @@ from pathlib import Path
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
+from tellapart.runs.open import open_finished
 from tellapart.workflows.compressing.compressible import Compressible, open_compressible
 from tellapart.workflows.compressing.concluding import Compressed, check_out, conclude
 from tellapart.workflows.compressing.integers import to_float16, to_int8
 from tellapart.workflows.compressing.refitting import with_own_classifier
+from tellapart.workflows.compressing.texts import compress_texts, refuse_others
 
 Step = Callable[[Compressible], Compressible]
 
@@ -52,6 +54,19 @@ def compress(
     whole = folder.resolve()  # runs/latest is a link
     target = out or whole.with_name(f"{whole.name}-{'-'.join(_named(*asked))}")
     check_out(target)
+    whole_run = open_finished(folder, pictures=pictures)
+    if whole_run.manifest.pictures is None:
+        refuse_others(
+            {
+                "int8": int8,
+                "qat": qat,
+                "most_lost": most_lost,
+                "distill": distill,
+                "unlabelled": unlabelled,
+                "epochs": epochs,
+            }
+        )
+        return compress_texts(whole_run, target, float16=float16, prune=prune, reporter=reporter)
     with tempfile.TemporaryDirectory(prefix="tellapart-compress-") as work:
         opened = open_compressible(folder, Path(work), reporter, pictures=pictures)
         for step in first:

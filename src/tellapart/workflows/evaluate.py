@@ -23,6 +23,7 @@ from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_cla
 from tellapart.data.faults import fault_sentences
 from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
+from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.data.targets import Target
 from tellapart.errors import DataError, PictureError, SettingsError
@@ -184,18 +185,18 @@ def _choose(examined: Examined, classes: tuple[str, ...], split: Split | None, l
         if split is None or split == (entry.split if given else learned.get(inspection.content_hash))
     ]
     if not chosen:
-        wanted = f" of the {split} split" if split else ""
+        wanted, item = f" of the {split} split" if split else "", READERS[examined.listing.task].words.item
         raise DataError(
-            f"{examined.listing.source} holds no picture{wanted}. Give pictures that are split, or that the model's run split "
+            f"{examined.listing.source} holds no {item}{wanted}. Give {item}s that are split, or that the model's run split "
             "(its examples.csv must lie beside the model), or leave --split out."
             if split
-            else f"{examined.listing.source} holds no picture. Give a folder with one folder a class."
+            else f"{examined.listing.source} holds no {item}. Give a folder with one folder a class, or a table."
         )
-    _check_known([entries[index] for index in chosen], classes)
+    _check_known([entries[index] for index in chosen], classes, READERS[examined.listing.task].words.item)
     return chosen
 
 
-def _check_known(entries: Sequence[Entry], classes: tuple[str, ...]) -> None:
+def _check_known(entries: Sequence[Entry], classes: tuple[str, ...], item: str) -> None:
     """Raises: DataError where a target names what is none of the model's classes."""
     holding: dict[str, list[Path]] = {}
     for entry in entries:
@@ -205,12 +206,12 @@ def _check_known(entries: Sequence[Entry], classes: tuple[str, ...]) -> None:
         return
     first, *others = sorted(holding)
     more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
-    listed = ", ".join(f"{name!r} of {counted(len(holding[name]), 'picture')}" for name in others[:_NAMED])
+    listed = ", ".join(f"{name!r} of {counted(len(holding[name]), item)}" for name in others[:_NAMED])
     further = f" Nor {'is' if len(others) == 1 else 'are'} {listed}{' ...' * (len(others) > _NAMED)}." if others else ""
     raise DataError(
-        f"the label {first!r}, of {counted(len(holding[first]), 'picture')} such as {holding[first][0]}, is none of the model's "
+        f"the label {first!r}, of {counted(len(holding[first]), item)} such as {holding[first][0]}, is none of the model's "
         f"classes ({', '.join(classes[:_NAMED])}{more}).{further} Call {'them' if others else 'it'} as the model does, or leave "
-        "those pictures out."
+        f"those {item}s out."
     )
 
 
@@ -256,9 +257,8 @@ def _predict(
                 answers.append(judge(predictor.manifest, row, entries[index].target))
             advance(1)
     if not read:
-        raise DataError(
-            f"of {counted(len(entries), 'picture')} in {pictures} none can be read. `tellapart check` says why."
-        )
+        item = predictor.answering.item
+        raise DataError(f"of {counted(len(entries), item)} in {pictures} none can be read. `tellapart check` says why.")
     return answers, read
 
 

@@ -21,6 +21,7 @@ from tellapart.workflows.exporting.card import Exported
 from tellapart.workflows.exporting.job import ExportJob, begin
 from tellapart.workflows.exporting.making import export_one
 from tellapart.workflows.exporting.proof import Proof
+from tellapart.workflows.exporting.texts import export_texts
 from tellapart.workflows.exporting.web_runtime import has_node, web_runtime
 from tellapart.workflows.rating.rated import Rated
 
@@ -36,6 +37,7 @@ class ExportResult:
     before: Rated  # the model's own file
     exported: tuple[Exported, ...]  # in the order that was asked, refused ones among them
     failed: tuple[tuple[str, TellapartError], ...]  # formats that could not be made, and why
+    item: str = "picture"  # what was answered, in a word
 
     @property
     def score(self) -> Score:
@@ -67,10 +69,9 @@ def export(
     check_languages(languages)
     run = open_finished(folder, pictures=pictures)
     if run.manifest.record.takes != IMAGE:
-        raise SettingsError(
-            f"the run {folder} is of the task {run.manifest.task}, whose model.onnx takes {run.manifest.record.takes}; other "
-            "formats are of networks that take pictures. Use model.onnx itself."
-        )
+        names, exports = [form.name for form in wanted], run.folder / FOLDER
+        one = export_texts(run, names, exports, languages, made=made_pictures, reporter=reporter, seed=seed)
+        return ExportResult(before=one.before, exported=(one,), failed=(), item="text")
     environments, web, failed = _find_tools(wanted, tools, reporter)
     able = [_runnable(form) for form in wanted if form.name not in failed]
     if not able:

@@ -51,6 +51,11 @@ def make_gallery(
     Raises: ModelFileError, SettingsError; DataError when there are no training pictures to be had; StorageError.
     """
     opened = OpenRun(source, pictures=moved)
+    if opened.manifest.pictures is None:
+        raise SettingsError(
+            f"{opened.file} takes texts, and a gallery is of training pictures that are alike. Serve it without: its page colours "
+            "the words."
+        )
     if "probabilities" not in opened.manifest.record.promised:
         raise SettingsError(
             f"{opened.file} says where in a picture things are; training pictures are shown beside an answer about a picture as a "

@@ -74,7 +74,8 @@ def train_folds(session: TrainingSession, task: Task, plan: FoldPlan, backbone: 
     if concluded is not None:
         trained = decided_by_others(session.run.settings, task, plan, trained)
     else:
-        session.reporter.say("Training the model that is kept, on all pictures but a validation split.")
+        item = READERS[task.name].words.item
+        session.reporter.say(f"Training the model that is kept, on all {item}s but a validation split.")
         concluded = _kept(session, task, plan, backbone)
     result = write(session, with_folds(session, task, plan, trained, concluded))
     clear_arrays(session.run.folder)

@@ -18,6 +18,7 @@ from tellapart.models.keras_names import timm_name
 from tellapart.settings.reading import make_settings, merge, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import write_bytes
+from tellapart.tasks.table import task_of
 
 _SHOWN = 8  # layers of a block that are told one by one
 _QUIET = ("ReLU", "ReLU6", "LeakyReLU", "ELU", "GELU", "swish", "Tanh", "Sigmoid", "BatchNormalization", "Dropout")
@@ -54,6 +55,11 @@ def lay_out(asked: str, *, classes: int, changes: Mapping[str, Any]) -> LaidOut:
     from tellapart.runs.network import sketch
 
     settings = _settings(asked, changes)
+    if settings.task is not None and task_of(settings.task).own is not None:
+        raise SettingsError(
+            f"{asked} is of the task {settings.task}, whose network is made of what its training data hold. Train it, and "
+            "ask with: tellapart explain RUN --network"
+        )
     network = sketch(settings, classes)
     if settings.strategy == "probe":
         freeze(network, 0)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.data.readers import READERS
 from tellapart.errors import SettingsError
 from tellapart.evaluation.optimism import Optimism
 from tellapart.features.cache import Cache
@@ -177,10 +178,11 @@ def _facts(
 def _same_bench(folder: Path, study: Study, cache: Cache, reporter: Reporter) -> Bench:
     """The bench of a search that was begun. Raises: SettingsError where the pictures are others."""
     bench = set_up(make_settings(dict(study.told["given"])), cache, reporter)
+    item = READERS[bench.task.name].words.item
     if bench.fingerprint != study.told["fingerprint"]:
         raise SettingsError(
-            f"the search {folder} was begun with other pictures, labels or splits than {study.told['given']['data']} has now, and "
-            "figures of different pictures cannot be compared. Put them back as they were, or begin another search."
+            f"the search {folder} was begun with other {item}s, labels or splits than {study.told['given']['data']} has now, and "
+            f"figures of different {item}s cannot be compared. Put them back as they were, or begin another search."
         )
     return bench
 
@@ -204,14 +206,14 @@ def _find(
     record = choose_winner(study, bench, seconds=time.monotonic() - started)
     settings = bench.suited(winning_settings(study.told["given"], record))
     study.close()
-    run = _settle(run, settings, record, clock)
+    run = _settle(run, settings, record, clock, item=READERS[bench.task.name].words.item)
     return _train_winner(run, record, reporter, told)
 
 
-def _settle(run: Run, settings: TrainSettings, record: SearchRecord, clock: SearchClock) -> Run:
+def _settle(run: Run, settings: TrainSettings, record: SearchRecord, clock: SearchClock, *, item: str) -> Run:
     """The run with the winner's settings in its recipe; what is written last says that nothing is left to search."""
     settings = with_absolute_inputs(settings.model_copy(update={"out": run.settings.out}))
-    write_best(run.folder, settings, record)
+    write_best(run.folder, settings, record, item=item)
     if clock.left is not None and settings.strategy != "probe":
         settings = settings.model_copy(update={"budget": f"{max(1, round(clock.left))}s"})
     run = keep_settings(run, settings)
@@ -228,10 +230,14 @@ def _train_winner(
     score, recipe, optimism = result.scores.get(record.figure), result.run / BEST, None
     if score is not None and record.winner.validation is not None and record.done:
         optimism = Optimism(
-            validation=record.winner.validation, test=score, tries=len(record.done), n_validation=record.n_validation
+            validation=record.winner.validation,
+            test=score,
+            tries=len(record.done),
+            n_validation=record.n_validation,
+            item=READERS[result.task].words.item,
         )
         told_score = figure(record.figure, score.value, score.low, score.high)
-        write_best(result.run, run.settings, record, score=told_score)
+        write_best(result.run, run.settings, record, score=told_score, item=READERS[result.task].words.item)
         record = replace(record, score={"name": record.figure, **score.model_dump()}, optimism=optimism.sentence())
         write_search(result.run, record)
     return SearchResult(record=record, result=result, recipe=recipe, optimism=optimism)

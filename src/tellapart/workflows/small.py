@@ -81,7 +81,7 @@ def train_small(settings: TrainSettings, bound: Bound, reporter: Reporter) -> Sm
         if bench.task.quick is None or bench.task.scores is None:
             raise SettingsError(
                 f"--small compares classifiers on frozen networks, which the task {bench.task.name} has none of. Train, and then: "
-                "tellapart compress RUN --int8"
+                f"tellapart compress RUN --{'float16' if bench.task.direct is not None else 'int8'}"
             )
         natives = _natives(settings)
         with reporter.step("Timing networks" if bound.unit == "ms" else "Weighing networks", len(natives)) as advance:

@@ -125,6 +125,20 @@ def test_a_killed_training_goes_on_to_the_same_bits(learned: TrainResult, tmp_pa
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
+def test_a_free_strategy_with_time_tries_a_network_and_the_mean_of_both(learned: TrainResult, tmp_path: Path) -> None:
+    table, reporter = learned.run.parent.parent / "t.csv", Listening()
+    result = learn(table, tmp_path / "runs", reporter, strategy="auto", budget="10m", network={})
+    metrics = json.loads((result.run / "metrics.json").read_text(encoding="utf-8"))
+    called = {one["called"] for one in metrics["validation"]}
+    assert called == {"classifier of n-grams", "text CNN", "mean of the classifier of n-grams and the text CNN"}
+    assert "log loss and accuracy are" in metrics["choice"]
+    assert reporter.epochs == 4
+    assert set(metrics["training"]) == {"probe", "scratch"}
+    short = learn(table, tmp_path / "runs", Listening(), strategy="auto", budget="1s", network={}, loop={})
+    assert short.strategy == "probe"
+    assert "No network was trained beside it: the budget does not allow one epoch." in short.choice
+
+
 def test_the_file_answers_without_torch(learned: TrainResult) -> None:
     code = (
         "import sys, tellapart; found = tellapart.load(sys.argv[1]).predict(['so warm w1', 'w2 grey ' + 'w3 ' * 20]);"
@@ -261,6 +275,8 @@ def test_layers_are_listed(learned: TrainResult, tmp_path: Path, capsys: pytest.
     found = json.loads(capsys.readouterr().out)["network"]
     assert found["name"] == "text_cnn"
     assert found["parameters"] == count
+    assert execute(["network", "recipes/headlines_text_cnn.toml"]) != 0
+    assert "whose network is made of what its training data hold" in capsys.readouterr().err
     grams = tellapart.train(learned.run.parent.parent / "t.csv", out=tmp_path / "runs", task="text", report=False)
     assert execute(["explain", str(grams.run), "--network"]) != 0
     assert "this model counts n-grams: there is no network in it" in capsys.readouterr().err

@@ -130,6 +130,7 @@ def test_reasons_add_up_to_what_is_said(
             {"strategy": "scratch", "loop": {"loss": "lovasz"}},
             "loop.loss is lovasz, which is for pictures with masks alone",
         ),
+        ({"base": "runs/x"}, "--from runs/x trains a network on that takes pictures, and these are texts."),
         ({"precision": 0.9}, "--precision is 0.9, and a text has one class"),
     ],
 )
@@ -141,20 +142,18 @@ def test_what_is_about_networks_or_sets_is_refused(settings: dict[str, object], 
 def test_a_model_of_texts_takes_no_pictures(learned: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="takes no pictures, and this is about pictures"):
         _ = read_manifest(learned.model).preprocessing
-    found = tellapart.load(learned.model).predict(["so warm", "\U0001f600\U0001f600"])
+    found = tellapart.load(learned.model).predict(["so warm", "\U0001f600\U0001f600", "Сегодня идёт дождь", "\ud83d"])
     assert found.labels[0] == "<b>sun</b>"
-    assert found.errors[1] == ""
-    assert found.unknown is None or bool(found.unknown[1])
+    assert list(found.errors) == [""] * 4
+    assert found.unknown is None or found.unknown[1:].tolist() == [True] * 3, (
+        "emoji, another language, half a character"
+    )
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
         (["check", "--shortcuts"], "--shortcuts looks at what pictures show besides the object, and these are texts."),
-        (
-            ["search", "--trials", "2"],
-            "holds texts, whose settings a training finds by itself: there is nothing to search.",
-        ),
         (
             ["train", "--strategy", "finetune"],
             "no network of texts comes trained. Choose --strategy scratch, which trains one",
@@ -175,3 +174,10 @@ def test_it_is_not_made_smaller(learned: TrainResult, tmp_path: Path) -> None:
         SettingsError, match=r"model\.onnx takes no pictures, and only networks of pictures are made smaller"
     ):
         open_compressible(learned.run, tmp_path, Silent())
+
+
+def test_folds_of_texts_keep_one_model(learned: TrainResult, tmp_path: Path) -> None:
+    table = learned.run.parent.parent / "t.csv"
+    found = tellapart.train(table, out=tmp_path / "runs", task="text", report=False, settings={"kfold": {"folds": 2}})
+    assert len(found.folds) == 2
+    assert found.metrics["kfold"]["kept"] == "one"

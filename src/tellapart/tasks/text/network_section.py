@@ -17,7 +17,8 @@ _METHODS = {"occlusion": "texts_occlusion", "integrated_gradients": "texts_integ
 def network_of(run: OpenRun) -> dict[str, Any]:
     """What was trained, as metrics.json has it; nothing of n-grams."""
     details = run.metrics["training"].get(run.manifest.strategy) or {}
-    return details if "network" in details else {}
+    each = details.get("parts") or [details]  # of a mean
+    return next((one for one in each if "layers" in one), {})
 
 
 def network_sections(run: OpenRun, phrases: Phrases) -> list[Section]:

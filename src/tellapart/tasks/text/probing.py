@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from tellapart.bundle import BackboneRecord
 from tellapart.data.dataset import Dataset
+from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import HeldOut
 from tellapart.export.ngrams import GramGraph
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.records import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
-from tellapart.texts.cleaning import clean
+from tellapart.texts.cleaning import CleanTexts, clean
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
-from tellapart.training.ngram_probe import NgramProbe, fit_ngrams
+from tellapart.training.ngram_probe import GivenGrams, NgramProbe, fit_ngrams
 from tellapart.training.probe import picture_weights
 
 _AT_ONCE = 20_000  # texts whose counts are in memory together
@@ -95,7 +96,7 @@ class NgramCandidate:
 
     def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it."""
-        return np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS
+        return np.asarray(np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS, dtype=np.float64)
 
     @cached_property
     def _said(self) -> _Said:
@@ -128,15 +129,39 @@ def fit(settings: TrainSettings, dataset: Dataset, texts: Sequence[str], reporte
     labels = np.asarray(dataset.targets[train], dtype=np.int64)
     with reporter.step("Fitting the classifier", None) as advance:
         probe = fit_ngrams(
-            [clean(texts[row]) for row in train.tolist()],
+            CleanTexts(texts, train.tolist()),
             labels,
             groups=dataset.groups[train],
             weights=picture_weights(labels, len(dataset.classes), settings.class_weights),
             classes=len(dataset.classes),
             seed=settings.seed,
+            given=_given(settings),
             advance=advance,
         )
     return NgramCandidate(probe=probe, texts=texts, held_out=HeldOut(rows=train, logits=probe.held_out))
+
+
+def _given(settings: TrainSettings) -> GivenGrams:
+    """What was told of the classifier."""
+    told, grams = settings.probe, settings.probe.grams
+    return GivenGrams(
+        words=lengths(grams.words),
+        characters=lengths(grams.characters),
+        by_class=grams.by_class,
+        strength=told.strength,
+        least=grams.least,
+        most=grams.most,
+    )
+
+
+def lengths(told: str | None) -> tuple[int, ...] | None:
+    """Lengths as a recipe has them: 2-5, 3, or none. Raises: SettingsError where they fall."""
+    if told is None or told == "none":
+        return None if told is None else ()
+    first, _, last = told.partition("-")
+    if int(last or first) < int(first):
+        raise SettingsError(f"n-grams are to be {told} long, from more to fewer. Write it as {last}-{first}.")
+    return tuple(range(int(first), int(last or first) + 1))
 
 
 def _rules(trial: Any) -> dict[str, Any]:

@@ -42,7 +42,12 @@ def suit_network(settings: TrainSettings) -> TrainSettings:
             raise SettingsError(
                 f"augment.{key} is {getattr(varied, key)}, and texts are learned as they are. Leave it out."
             )
+    named = network.model_copy(update={"name": NAMES[0] if network.name == plain.name else network.name})
+    return suit_loop(settings.model_copy(update={"network": named}))
+
+
+def suit_loop(settings: TrainSettings) -> TrainSettings:
+    """The same for a network that a free strategy may try: its loop alone."""
     loop = settings.loop
     open_ones = {key: value for key, value in _LOOP.items() if key not in loop.model_fields_set}
-    named = network.model_copy(update={"name": NAMES[0] if network.name == plain.name else network.name})
-    return settings.model_copy(update={"loop": loop.model_copy(update=open_ones), "network": named})
+    return settings.model_copy(update={"loop": loop.model_copy(update=open_ones)})

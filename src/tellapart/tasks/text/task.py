@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from tellapart.models.trainable import Trainable
     from tellapart.reporter import Reporter
     from tellapart.runs.writing import Tested
-    from tellapart.settings.tree import TrainSettings
+    from tellapart.settings.space import Space
+    from tellapart.settings.tree import Strategy, TrainSettings
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.prepared import Prepared
@@ -58,15 +59,27 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
     """What suits a network of texts, from scratch. Raises: SettingsError for what is about pictures or sets of classes."""
     if settings.strategy == "finetune":
         raise SettingsError(_NO_BACKBONE)
+    if settings.base is not None:
+        raise SettingsError(
+            f"--from {settings.base} trains a network on that takes pictures, and these are texts. Leave it out."
+        )
     if settings.precision is not None:
         raise SettingsError(
             f"--precision is {settings.precision:g}, and a text has one class, of which the most probable is named. Leave it out; "
             "`--coverage` says how often the set of likely classes must hold the true one."
         )
+    if settings.probe.weighing is not None:
+        raise SettingsError(
+            f"probe.weighing is {settings.probe.weighing}, which is about a network that looks at pictures. Leave it out."
+        )
     if settings.strategy == "scratch":
         from tellapart.tasks.text.suiting import suit_network
 
         return suit_network(settings)
+    if settings.strategy == "auto" and settings.budget is not None:
+        from tellapart.tasks.text.suiting import suit_loop
+
+        return suit_loop(settings)
     return settings
 
 
@@ -107,10 +120,22 @@ def _finish(prepared: Prepared, fitted: Fitted) -> WordCandidate:
     return finish(prepared, fitted)
 
 
+def _choose(first: Choice[TextCandidate], other: Validated[TextCandidate], dataset: Dataset) -> Choice[TextCandidate]:
+    from tellapart.tasks.text.choosing import choose_text
+
+    return choose_text(first, other, dataset)
+
+
 def _crops(*given: Any, **named: Any) -> WordRows:
     from tellapart.tasks.text.preparing import rows_of_split
 
     return rows_of_split(*given, **named)
+
+
+def _space(strategy: Strategy) -> Space:
+    from tellapart.tasks.text.space import space
+
+    return space(strategy)
 
 
 def _build(settings: TrainSettings, class_count: int) -> BuiltNetwork[Trainable]:
@@ -205,9 +230,10 @@ TEXT = Task(
     quick=None,
     direct=_direct,
     doubt_texts=_doubt,
-    own=OwnNetwork(prepare=_prepare, finish=_finish),
+    own=OwnNetwork(prepare=_prepare, finish=_finish, choose=_choose),
     crops=_crops,
     prefer=_prefer,
+    space=_space,
     build=_build,
     learner=_learner,
     validate=_validate,

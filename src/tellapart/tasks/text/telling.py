@@ -9,7 +9,7 @@ from tellapart.tasks import told_classes
 
 KEPT: Mapping[str, str] = {
     "probe": "a classifier of n-grams, of a frozen network's vectors, or both",
-    "scratch": "a network of words, trained from random weights",
+    "scratch": "a network of words, trained from random weights, or its mean with n-grams",
 }
 
 

@@ -121,7 +121,15 @@ class WordCandidate:
         return self.weights
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits [n, K] of rows of the data set, before any calibration, as model.onnx will say."""
+        """Logits [n, K] of rows of the data set, before any calibration, as model.onnx will say; each text is asked once."""
+        told, known = self._told
+        missing = np.unique(rows[~known[rows]])
+        if len(missing):
+            told[missing], known[missing] = self._answers(missing), True
+        return told[rows]
+
+    def _answers(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[n, K]"""
         order = np.argsort(self.given.sequences.lengths[rows], kind="stable")  # of like length together
         parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         found = np.zeros((len(rows), self.plan.classes), dtype=np.float32)
@@ -155,6 +163,12 @@ class WordCandidate:
 
     def _run(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return self.ask(self.given.sequences.padded(rows, nothing=len(self.words.known)))
+
+    @cached_property
+    def _told(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Logits [N, K], and of which texts they are there."""
+        count = len(self.texts)
+        return np.zeros((count, self.plan.classes), dtype=np.float32), np.zeros(count, dtype=np.bool_)
 
     @cached_property
     def _session(self) -> Session:

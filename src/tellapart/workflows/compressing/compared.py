@@ -37,7 +37,7 @@ class MeasuredSide:
     log_loss: float | None  # None where the task has none
     calibration_error: float | None
     megabytes: float
-    macs: int
+    macs: int  # 0 where they are not counted, as of texts
     milliseconds: Milliseconds  # both timed in turn
 
     def as_json(self) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def compare_sides(work: Compressible, model: bytes, manifest: Manifest, path: Pa
         advance(1)
     change = changed(first, second, asked, work.run.manifest, manifest_after=manifest, seed=work.run.settings.seed)
     return Compared(
-        before=_measured(work.run.file, first, times[0], _macs(work.model, work)),
-        after=_measured(path, second, times[1], _macs(model, work)),
+        before=measured(work.run.file, first, times[0], _macs(work.model, work)),
+        after=measured(path, second, times[1], _macs(model, work)),
         change=change,
         pictures=len(asked.pictures),
         by_openvino=_by_openvino(work, model, manifest, asked, second),
@@ -138,7 +138,8 @@ def _macs(model: bytes, work: Compressible) -> int:
     return sum(layer.macs for layer in heavy_layers(model, work.sample))
 
 
-def _measured(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
+def measured(path: Path, rated: Rated, milliseconds: Milliseconds, macs: int) -> MeasuredSide:
+    """A side, as it was rated."""
     return MeasuredSide(
         path=path,
         name=rated.name,

@@ -6,6 +6,7 @@ network, and all that decides behind it is learned anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from tellapart.compression.cutting import cut_network
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import Example, PictureFile
+from tellapart.data.readers import READERS
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.choosing import Candidate, LinearCandidate
 from tellapart.evaluation.intervals import group_numbers
@@ -110,11 +112,14 @@ def sample_of(run: OpenRun) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
 
 
-def dataset_of(run: OpenRun, task: Task) -> Dataset:
-    """The run's own data set, split as it was. Raises: DataError where pictures are gone, or a split is empty."""
+def dataset_of(run: OpenRun, task: Task, *, there: Callable[[Example], bool] | None = None) -> Dataset:
+    """The run's own data set, split as it was. Raises: DataError where pictures are gone, or a split is empty.
+
+    `there`: whether a picture, or text, is where it was; None: a file is.
+    """
     examples = list(run.examples)
     usable = [index for index, example in enumerate(examples) if not example.problem and example.split]
-    _check_there([examples[index] for index in usable], run)
+    _check_there([examples[index] for index in usable], run, there or (lambda one: exists(one.path)))
     elsewhere = {one.group for one in examples if one.group and one.split in ("train", "validation")}
     targets = [examples[index].target for index in usable]
     return Dataset(
@@ -133,22 +138,23 @@ def dataset_of(run: OpenRun, task: Task) -> Dataset:
     )
 
 
-def _check_there(examples: list[Example], run: OpenRun) -> None:
+def _check_there(examples: list[Example], run: OpenRun, there: Callable[[Example], bool]) -> None:
+    item = READERS[run.manifest.task].words.item
     for split, why in (
-        ("train", "the ranges of the network's values, and what is like its pictures, are learned from them"),
+        ("train", f"the ranges of the network's values, and what is like its {item}s, are learned from them"),
         ("validation", "it calibrates the smaller network"),
         ("test", "before and after are compared on it"),
     ):
         own = [one for one in examples if one.split == split]
-        gone = [one for one in own if not exists(one.path)]
+        gone = [one for one in own if not there(one)]
         if not own:
             raise DataError(
-                f"{run.folder} has no picture of the {split} split; {why}. After K folds give the run of one fold, "
+                f"{run.folder} has no {item} of the {split} split; {why}. After K folds give the run of one fold, "
                 "in the folder folds/."
             )
         if gone:
             raise DataError(
-                f"of the {counted(len(own), 'picture')} of the {split} split of {run.folder} {len(gone):,} are not there, such as "
+                f"of the {counted(len(own), item)} of the {split} split of {run.folder} {len(gone):,} are not there, such as "
                 f"{gone[0].path}; {why}. {MOVED}"
             )
 

@@ -44,6 +44,7 @@ class Compressed:
     compared: Compared
     steps: tuple[CompressionStep, ...]
     warning: str = ""  # what a person should know of how it decides
+    item: str = "picture"  # what they are, in a word
 
     @property
     def before(self) -> MeasuredSide:
@@ -103,7 +104,7 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
     shown = [work.dataset.examples[index] for index in work.dataset.indices[tested.rows].tolist()]
     difference = prove(model, prepared(shown[:PROOF], run.preprocessing), tested.expected)
     found = Compressed(run=out, compared=compared, steps=work.steps, warning=tested.warning)
-    with _whole_folder(out) as folder:
+    with whole_folder(out) as folder:
         write_examples(folder / EXAMPLES, work.dataset.examples)
         write_json(folder / "audit.json", run.audit)
         write_answers(folder, tested, shown)
@@ -173,7 +174,7 @@ def check_out(out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to fill, which is called `out` once it is whole; after an error there is nothing. Raises: StorageError."""
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)

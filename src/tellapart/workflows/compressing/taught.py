@@ -173,6 +173,9 @@ def teach(
         title=course.title,
         teaching=Teaching(teacher=teacher, lore=lore, spread=spread),
     )
-    fitted = run_job(job, join(settings, "cpu"), work.reporter)
+    try:
+        fitted = run_job(job, join(settings, "cpu"), work.reporter)
+    finally:
+        heard.leave()
     network.to("cpu").eval()
     return fitted

@@ -14,6 +14,7 @@ from tellapart.training.planning import TooShort
 from tellapart.workflows.learning.assemble import assemble_job
 from tellapart.workflows.learning.finished import finish_network
 from tellapart.workflows.learning.fitting import run_job
+from tellapart.workflows.learning.looked_at import show_network
 from tellapart.workflows.learning.planned import plan_training
 from tellapart.workflows.learning.processes import send
 from tellapart.workflows.learning.session import TrainingSession
@@ -46,4 +47,6 @@ def train_network(session: TrainingSession, task: Task, dataset: Dataset, prepar
             finished = task.head.finish(prepared, fitted, session.run.folder / WORK / prepared.strategy)
             advance(1)
         return finished
-    return finish_network(prepared, fitted, dataset.pictures, session.run, reporter)
+    candidate = finish_network(prepared, fitted, dataset.pictures, session.run, reporter)
+    show_network(prepared, candidate, dataset, session.run.folder, epoch=fitted.best_epoch)
+    return candidate

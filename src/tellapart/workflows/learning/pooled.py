@@ -105,7 +105,8 @@ def with_folds(
         "count": len(plan.names),
         "repeats": len(plan.folds),
         "column": session.run.settings.reading.fold_column,
-        "kept": "one" if learned.has_weights else "ensemble",
+        # What takes no pictures has no weights beside its file, and is no mean of networks either.
+        "kept": "one" if learned.has_weights or learned.tested.feed is not None else "ensemble",
         "pictures": pictures,
         "folds": [_record(one, task.headline) for one in trained],
     }

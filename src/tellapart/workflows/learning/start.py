@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,8 @@ def _directly(session: TrainingSession, task: Task, learn: LearnTexts, dataset: 
         return Start(prepare=prepare)
     chosen = learn(session.run.settings, dataset, texts, session.reporter)
     session.seconds["classifier"] = time.monotonic() - began
-    return Start(prepare=prepare, first=chosen.winner, chosen=chosen, called="the first answer")
+    start = Start(prepare=prepare, first=chosen.winner, chosen=chosen, called="the first answer")
+    return start if own is None else replace(start, choose=lambda _, second: own.choose(chosen, second, dataset))
 
 
 def _by_head(

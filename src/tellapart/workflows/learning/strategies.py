@@ -7,7 +7,7 @@ mistakes at all.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tellapart.data.dataset import Dataset
@@ -22,6 +22,7 @@ from tellapart.workflows.learning.session import TrainingSession
 from tellapart.workflows.learning.start import Start, begin
 
 _TOO_LATE = "Not fine-tuned: the budget was used up before it began. Give a longer --budget."
+_NO_NETWORK = "No network was trained beside it: the budget does not allow one epoch. Give a longer --budget."
 _MOST_RIGHT = 0.9995  # of the validation split; above it nothing is left that fine-tuning could show
 
 
@@ -57,14 +58,14 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
     settings, first = session.run.settings, start.first
     free = settings.strategy == "auto"
     if first is not None:
-        if settings.strategy == "probe" or task.direct is not None:
-            return only(first) if start.chosen is None else start.chosen
+        if settings.strategy == "probe" or (task.direct is not None and not _tries_own(session, task)):
+            return _keep(start, first)
         if free and start.embedded is not None:
             why_not = _why_not(session, start.embedded, first.figure, train=len(dataset.rows["train"]))
             if why_not:
                 return only(first, why_not)
         if _too_late(session):
-            return only(first, _TOO_LATE)
+            return _keep(start, first, _TOO_LATE if task.own is None else _NO_NETWORK)
     from tellapart.workflows.learning.gradient import train_network
 
     began = time.monotonic()
@@ -73,12 +74,28 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
     except (TrainingError, BackboneError) as error:
         if first is None or not free or isinstance(error, ForeignCheckpoint):  # of which the run can be gone on with
             raise
-        return only(first, f"Kept {start.called}: fine-tuning failed, since {error}")
+        failed = "fine-tuning" if task.own is None else "training a network"
+        return _keep(start, first, f"Kept {start.called}: {failed} failed, since {error}")
     session.seconds["training" if first is None else "fine-tuning"] = time.monotonic() - began
     if isinstance(trained, TooShort):
+        if first is not None and task.own is not None:
+            return _keep(start, first, _NO_NETWORK)
         return _without(first, settings.budget, trained)
     second = task.validate(trained, dataset)
     return start.choose(first, second) if first is not None and free else only(second)
+
+
+def _tries_own(session: TrainingSession, task: Task) -> bool:
+    """Whether a network of the task's own follows its first answer: where time was given for it, and the strategy is free."""
+    settings = session.run.settings
+    return task.own is not None and settings.strategy == "auto" and settings.budget is not None
+
+
+def _keep(start: Start, first: Validated[Any], why: str = "") -> Choice[Candidate]:
+    """The first answer, with how it was chosen."""
+    if start.chosen is None:
+        return only(first, why)
+    return replace(start.chosen, reason=" ".join(filter(None, (start.chosen.reason, why))))
 
 
 def _too_late(session: TrainingSession) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +54,11 @@ class AskedPicture:
 class AskedSplit:
     """The N pictures of a split that could be read, as the network gets them."""
 
-    inputs: NDArray[np.uint8]  # [T, S, S, 3], mapped from the file `inputs_file`, whose bytes they are
+    # [T, S, S, 3], mapped from the file `inputs_file`, whose bytes they are; of texts str [T], cleaned, and no file.
+    inputs: NDArray[Any]
     inputs_file: Path
     pictures: tuple[AskedPicture, ...]  # N
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None  # None of texts
     tiled: bool
     unread: int  # pictures that could not be read, which nobody is asked
 
@@ -98,6 +99,39 @@ def ask_split(run: OpenRun, split: Split, work: Path, reporter: Reporter, *, mos
             f"{examples[0].path}. Where they were moved, say where they lie now: --pictures FOLDER"
         )
     return asked
+
+
+def ask_texts(
+    examples: Sequence[Example], texts: Sequence[str], manifest: Manifest, *, most: int | None = None
+) -> AskedSplit:
+    """Texts of examples, N of each, or the first `most` of them by their content."""
+    answering = task_of(manifest.task).answering
+    rows = list(range(len(examples)))
+    if most is not None and len(rows) > most:
+        rows = sorted(rows, key=lambda row: (examples[row].content_hash, str(examples[row].path)))[:most]
+    prepared: list[NDArray[Any]] = []
+    items: list[AskedPicture] = []
+    for row in rows:
+        try:
+            ready, place = answering.prepare(texts[row], manifest.record)
+        except PictureError:
+            continue
+        one = examples[row]
+        items.append(
+            AskedPicture(
+                path=one.path, target=one.target, group=one.group, whole=place, places=(place,), start=len(prepared)
+            )
+        )
+        prepared.append(ready)
+    inputs = np.array([one.item() for one in prepared], dtype=object)
+    return AskedSplit(
+        inputs=inputs,
+        inputs_file=Path(),
+        pictures=tuple(items),
+        preprocessing=None,
+        tiled=False,
+        unread=len(rows) - len(items),
+    )
 
 
 def ask(examples: Sequence[Example], manifest: Manifest, work: Path, reporter: Reporter, *, name: str) -> AskedSplit:

@@ -54,8 +54,10 @@ class Rated:
 
 def compute_of(model: Model) -> Compute:
     """ONNX Runtime on one thread; it may be called from several at once."""
-    names = task_of(model.manifest.task).answering.outputs
-    return lambda inputs: model.compute(inputs, names)
+    answering = task_of(model.manifest.task).answering
+    if model.manifest.pictures is None:
+        return lambda texts: model.compute(answering.stack(list(texts), model.inputs), answering.outputs)
+    return lambda inputs: model.compute(inputs, answering.outputs)
 
 
 def rate(
@@ -122,7 +124,7 @@ def _ask(
     start, stop = pictures[0].start, pictures[-1].stop
     kept: dict[str, list[NDArray[Any]]] = {}
     merging = None
-    if asked.tiled:
+    if asked.tiled and asked.preprocessing is not None:
         (picture,) = pictures
         merging = merging_of(task.answering).merging(picture.whole, asked.preprocessing, manifest.record)
     arrays: Arrays = {}

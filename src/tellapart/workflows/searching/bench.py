@@ -21,8 +21,8 @@ from tellapart.data.readers import READERS
 from tellapart.data.splitting import told_split
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
-from tellapart.errors import DataError, SettingsError, TellapartError
-from tellapart.evaluation.choosing import LinearCandidate
+from tellapart.errors import DataError, TellapartError
+from tellapart.evaluation.choosing import Choice, LinearCandidate
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import Embedded, embed_dataset
@@ -33,7 +33,7 @@ from tellapart.runs.writing import data_fingerprint
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
-from tellapart.tasks.task import Task
+from tellapart.tasks.task import LearnTexts, Task
 from tellapart.workflows.learning.conclude import suited
 from tellapart.workflows.learning.examine import examine, report_findings
 from tellapart.workflows.learning.value_range import find_range
@@ -80,7 +80,7 @@ class Bench:
 
     def backbone(self, settings: TrainSettings) -> ReadyBackbone | None:
         """The pretrained network of these settings; None from scratch. Raises: BackboneError."""
-        if settings.strategy == "scratch":
+        if settings.strategy == "scratch" or self.task.direct is not None:
             return None
         network = settings.network
         key = (settings.backbone, settings.weights, network.size, network.crop, network.pooling)
@@ -133,6 +133,13 @@ class Bench:
             return 0.0
         return _TIMED_PART * (time.monotonic() - began)
 
+    def direct(self, settings: TrainSettings, learn: LearnTexts) -> Choice[Any]:
+        """The first answer of a task whose items need no backbone. Raises: DataError."""
+        entries = self.examined.listing.entries
+        texts = [entries[index].text or "" for index in self.dataset.indices.tolist()]
+        reporter = self.reporter if isinstance(self.reporter, Watching) else Silent()
+        return learn(settings, self.dataset, texts, reporter)
+
     def classifier(self, settings: TrainSettings) -> tuple[Dataset, LinearCandidate]:
         """The classifier on these features, of a task that has one without gradients. Raises: BackboneError, DataError."""
         dataset, embedded = self.features(settings)
@@ -163,17 +170,13 @@ def set_up(settings: TrainSettings, cache: Cache, reporter: Reporter) -> Bench:
     if settings.strict:
         check_strict(examined.audit)
     task = task_of(examined.listing.task)
-    if task.direct is not None:
-        raise SettingsError(
-            f"{examined.listing.source} holds {READERS[task.name].words.item}s, whose settings a training finds by itself: there "
-            "is nothing to search. Give it to `tellapart train`."
-        )
     dataset = gather(
         examined, split=told_split(task.split, settings.split.terms), encode=task.encode, seed=settings.seed
     )
     if not len(dataset.rows["validation"]):
+        item = READERS[task.name].words.item
         raise DataError(
-            "no picture is for validation, which compares the trials. Add pictures, or a split named validation."
+            f"no {item} is for validation, which compares the trials. Add {item}s, or a split named validation."
         )
     return Bench(
         task=task,

@@ -67,7 +67,9 @@ def at_the_end(record: SearchRecord) -> list[str]:
     return found
 
 
-def write_best(folder: Path, settings: TrainSettings, record: SearchRecord, score: str = "") -> Path:
+def write_best(
+    folder: Path, settings: TrainSettings, record: SearchRecord, score: str = "", *, item: str = "picture"
+) -> Path:
     """Write best.toml, a recipe with its evidence in its first lines. Raises: StorageError."""
     winner, path = record.winner, folder / BEST
     figure = record.figure.replace("_", " ")
@@ -77,9 +79,7 @@ def write_best(folder: Path, settings: TrainSettings, record: SearchRecord, scor
         chosen = "The usual settings: the time of a search allowed no other trial"
     elif record.best is None:
         chosen = f"The usual settings: none of {tried} that a search has tried was better"
-    lines = [
-        f"# {chosen}: {figure} {percent(winner.validation or 0.0)} on {record.n_validation:,} validation pictures."
-    ]
+    lines = [f"# {chosen}: {figure} {percent(winner.validation or 0.0)} on {record.n_validation:,} validation {item}s."]
     if score:
         lines.append(f"# On the test split, which chose nothing: {score}.")
     head = "\n".join([*lines, "# Train by it: tellapart train --recipe best.toml"])

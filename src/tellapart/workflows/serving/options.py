@@ -8,6 +8,7 @@ from pathlib import Path
 from tellapart.errors import SettingsError
 from tellapart.runtime import BATCH
 from tellapart.serving.engines import EngineName
+from tellapart.serving.scaled import Accept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class ServeOptions:
     corrections: Path | None = None  # the folder for what people correct; None: they cannot
     corrections_mb: int = 1000  # at most in that folder
     engine: EngineName = "auto"
+    accept: Accept = "bytes"  # how clients scale pixels that they send as floats
     threads: int | None = None  # that classify; None: one a core
     workers: int = 1  # processes
     linger: float = 0.0  # seconds

@@ -109,6 +109,7 @@ def _service(options: ServeOptions, repository: Repository, worker: int) -> Serv
         timeout=options.timeout,
         explain=make_explainer(),
         cores=allot(threads=threads, worker=worker, workers=options.workers),
+        accept=options.accept,
     )
 
 

@@ -1,0 +1,266 @@
+"""A model of texts made smaller. In: a finished run. Out: another run, before and after. Next: concluding.py.
+
+Weights are kept in half the bytes; n-grams that say least are left out, and what decides behind them is learned anew on the
+validation split. Whole numbers would make nothing quicker: n-grams are looked up, not multiplied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.bundle import Manifest, open_bytes
+from tellapart.compression.float16 import halve
+from tellapart.data.dataset import Dataset
+from tellapart.data.examples_csv import write_examples
+from tellapart.errors import SettingsError
+from tellapart.evaluation.choosing import HeldOut, only
+from tellapart.explanation.word_votes import read_table
+from tellapart.export.assemble import sealed
+from tellapart.manifest import CompressionRecord, CompressionStep
+from tellapart.reporter import Reporter, counted
+from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, OpenRun
+from tellapart.runs.proving import PROOF, prove
+from tellapart.runs.recipe import recipe_text, versions
+from tellapart.runs.run_texts import texts_by_content
+from tellapart.runs.writing import Tested, write_answers
+from tellapart.storage import storage_errors, write_bytes, write_json
+from tellapart.tasks.table import task_of
+from tellapart.texts.cleaning import clean
+from tellapart.texts.inputs import TextInputs
+from tellapart.training.ngram_counts import count_texts_in
+from tellapart.training.ngram_probe import NgramProbe, NgramTrial
+from tellapart.workflows.compressing.compared import Compared, measured, recorded
+from tellapart.workflows.compressing.compressible import dataset_of
+from tellapart.workflows.compressing.concluding import Compressed, whole_folder
+from tellapart.workflows.rating.asking import ask_texts
+from tellapart.workflows.rating.changed import changed
+from tellapart.workflows.rating.rated import compute_of, rate
+from tellapart.workflows.rating.timing import time_in_turn
+
+_NOT = {
+    "int8": "n-grams and words are looked up, and integers would make nothing quicker",
+    "qat": "n-grams and words are looked up, and integers would make nothing quicker",
+    "most_lost": "it is of --int8, and nothing of a model of texts is computed in integers",
+    "distill": "a teacher is asked about pictures",
+    "unlabelled": "a teacher is asked about pictures",
+    "epochs": "what is left of its n-grams is not trained again",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallerTexts:
+    """A model of texts as the steps have made it."""
+
+    model: bytes
+    manifest: Manifest
+    steps: tuple[CompressionStep, ...]
+    tested: Tested | None = None  # None: what decides is as it was
+
+
+def refuse_others(given: Mapping[str, Any]) -> None:
+    """Raises: SettingsError for what a model of texts has no use for."""
+    for name, why in _NOT.items():
+        if given.get(name):
+            raise SettingsError(
+                f"--{name.replace('_', '-')} was asked for, and this is a model of texts: {why}. --float16 halves its weights, and "
+                "--prune leaves out n-grams that say least."
+            )
+
+
+def compress_texts(run: OpenRun, out: Path, *, float16: bool, prune: float | None, reporter: Reporter) -> Compressed:
+    """Make a finished run's model smaller, and write it as a run of its own to `out`.
+
+    `prune` is the share of its n-grams that goes, those first that say least; `float16` keeps weights in half the bytes.
+    Raises: SettingsError, DataError, ModelFileError, StorageError.
+    """
+    found = texts_by_content(run)
+    dataset = dataset_of(run, task_of(run.manifest.task), there=lambda one: one.content_hash in found)
+    texts = [found[run.examples[index].content_hash] for index in dataset.indices.tolist()]
+    with storage_errors(run.file):
+        before = run.file.read_bytes()
+    made = SmallerTexts(model=before, manifest=run.manifest, steps=())
+    if prune is not None:
+        with reporter.step("Leaving out n-grams", 1) as advance:
+            made = _pruned(run, dataset, texts, prune)
+            advance(1)
+    if float16:
+        made = _halved(made)
+    return _conclude(run, dataset, texts, before, made, out, reporter)
+
+
+def _halved(made: SmallerTexts) -> SmallerTexts:
+    step = CompressionStep(kind="float16", told="weights are kept in 16 bits")
+    return replace(made, model=_sealed(halve(made.model), made.manifest), steps=(*made.steps, step))
+
+
+def _sealed(graph: bytes, manifest: Manifest) -> bytes:
+    import onnx
+
+    return sealed(onnx.load_model_from_string(graph), manifest)
+
+
+def _pruned(run: OpenRun, dataset: Dataset, texts: list[str], share: float) -> SmallerTexts:
+    """Without the share of n-grams that say least: the largest lead that one gives a class, times the texts that have it."""
+    from tellapart.tasks.text.probing import NgramCandidate
+
+    table, inputs, task = read_table(run.model), run.model.inputs, task_of(run.manifest.task)
+    grams = inputs.grams if isinstance(inputs, TextInputs) and len(inputs.parts) == 1 else None
+    if table is None or grams is None:
+        raise SettingsError(
+            "--prune leaves out n-grams that say least, and this model of texts is not of n-grams alone. --float16 halves its "
+            "weights."
+        )
+    votes, squares, bias = table
+    frequency = np.sqrt(squares)
+    said = np.abs(votes - votes.mean(axis=1, keepdims=True)).max(axis=1) * np.exp(
+        -frequency
+    )  # e^-idf is how many texts have it
+    kept = np.sort(np.argsort(-said, kind="stable")[: max(1, round((1 - share) * len(said)))])
+    smaller = replace(grams, known=grams.known[kept])
+    weight = np.ascontiguousarray((votes / np.maximum(frequency, 1e-9)[:, None])[kept].T, dtype=np.float32)
+    rows = dataset.rows["train"]
+    probe = NgramProbe(
+        inputs=smaller,
+        frequency=frequency[kept],
+        weight=weight,
+        bias=bias,
+        counted=count_texts_in([clean(texts[row]) for row in rows.tolist()], smaller, frequency[kept]),
+        chosen=NgramTrial(smaller.rules, True, 1.0),
+        trials={},
+        held_out=_nothing(len(rows), len(bias)),
+        steps=0,
+    )
+    candidate: Any = NgramCandidate(
+        probe=probe, texts=texts, held_out=HeldOut(rows=rows[:0], logits=_nothing(0, len(bias)))
+    )
+    choice = task.correct(run.settings, only(task.validate(candidate, dataset)), dataset)
+    tested = task.test(run.settings, choice, dataset)
+    manifest = run.manifest.model_copy(
+        update={
+            "backbone": run.manifest.backbone.model_copy(update={"embedding": max(1, len(kept))}),
+            "scores": tested.scores,
+            "scores_without_leaked": tested.scores_without_leaked,
+            "record": tested.record,
+        }
+    )
+    gone = len(said) - len(kept)
+    step = CompressionStep(
+        kind="pruned",
+        told=f"{counted(gone, 'n-gram')} of {len(said):,} that say least left out",
+        facts={"grams_before": len(said), "grams_after": len(kept)},
+    )
+    return SmallerTexts(model=task.export(choice, tested, manifest), manifest=manifest, steps=(step,), tested=tested)
+
+
+def _nothing(count: int, classes: int) -> NDArray[np.float32]:
+    return np.full((count, classes), np.nan, dtype=np.float32)
+
+
+def _conclude(
+    run: OpenRun,
+    dataset: Dataset,
+    texts: list[str],
+    before: bytes,
+    made: SmallerTexts,
+    out: Path,
+    reporter: Reporter,
+) -> Compressed:
+    """Compare on the test split, and write."""
+    rows = np.flatnonzero(dataset.splits == "test").tolist()
+    examples = [dataset.examples[dataset.indices[row]] for row in rows]
+    asked = ask_texts(examples, [texts[row] for row in rows], run.manifest)
+    opened, seed = open_bytes(made.model, source="the new model.onnx"), run.settings.seed
+    computes = [compute_of(run.model), compute_of(opened)]
+    told = ((run.manifest, len(before), "Testing it before"), (made.manifest, len(made.model), "Testing it after"))
+    rated = [
+        rate(
+            compute,
+            asked,
+            manifest,
+            megabytes=size / 1e6,
+            timed=False,
+            batch=128,
+            seed=seed,
+            reporter=reporter,
+            said=said,
+        )
+        for compute, (manifest, size, said) in zip(computes, told, strict=True)
+    ]
+    times = time_in_turn(computes, asked.inputs)
+    paths = (run.file, out / MODEL)
+    first, second = (measured(path, one, took, 0) for path, one, took in zip(paths, rated, times, strict=True))
+    record = CompressionRecord(
+        of=hashlib.sha256(before).hexdigest(),
+        steps=made.steps,
+        before=recorded(first),
+        after=recorded(second),
+    )
+    manifest = made.manifest.model_copy(
+        update={
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
+            "compression": record,
+        }
+    )
+    found = Compressed(
+        run=out,
+        compared=Compared(
+            before=first,
+            after=second,
+            change=changed(rated[0], rated[1], asked, run.manifest, manifest_after=made.manifest, seed=seed),
+            pictures=len(asked.pictures),
+            by_openvino=None,
+        ),
+        steps=made.steps,
+        item="text",
+    )
+    _write(run, dataset, made, _resealed(made.model, manifest), found, rows)
+    return found
+
+
+def _resealed(model: bytes, manifest: Manifest) -> bytes:
+    import onnx
+
+    graph = onnx.load_model_from_string(model)
+    del graph.metadata_props[:]
+    return sealed(graph, manifest)
+
+
+def _write(
+    run: OpenRun, dataset: Dataset, made: SmallerTexts, model: bytes, found: Compressed, rows: list[int]
+) -> None:
+    """The folder of a run, whole or not at all. Raises: StorageError, ModelFileError where the file is not what was tested."""
+    tested, told = made.tested, found.as_json()
+    metrics = {
+        **run.metrics,
+        "compression": {name: told[name] for name in ("n_test", "before", "after", "steps")},
+    }
+    if tested is not None:
+        halved = any(step.kind == "float16" for step in made.steps)
+        metrics |= {"test": tested.metrics, "test_without_leaked": tested.metrics_without_leaked, **tested.beside}
+        if tested.feed is not None and not halved:
+            metrics["onnx_difference"] = prove(model, tested.feed.inputs(PROOF), tested.expected)
+    with whole_folder(found.run) as folder:
+        write_examples(folder / EXAMPLES, dataset.examples)
+        write_json(folder / "audit.json", run.audit)
+        if tested is None:
+            with storage_errors(folder):
+                shutil.copy(run.folder / run.manifest.record.told_in, folder / run.manifest.record.told_in)
+        else:
+            write_answers(folder, tested, [dataset.examples[dataset.indices[row]] for row in rows])
+        write_json(folder / "metrics.json", metrics)
+        head = "# The run that this one was made from; what was done to it stands in model.onnx (tellapart info).\n"
+        write_bytes(folder / RECIPE, (head + recipe_text(run.settings)).encode())
+        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": "compressed", "from": str(run.folder)}
+        write_bytes(folder / "log.jsonl", (json.dumps(line, ensure_ascii=False) + "\n").encode())
+        write_bytes(folder / MODEL, model)
