@@ -55,7 +55,7 @@ class SentenceCandidate:
         trials = [{"strength": one, "log_loss": loss} for one, loss in probe.trials.items()]
         return {
             "method": "sentence embeddings",
-            "network": self.network.name,
+            "sentences_by": self.network.name,
             "strength": probe.strength,
             "converged": probe.converged,
             "trials": trials,
