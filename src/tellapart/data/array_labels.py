@@ -14,7 +14,7 @@ from tellapart.errors import DataError
 
 Array = NDArray[Any]
 
-_NAME_WORDS = ("name", "classes", "categor")  # in the name of an array that names the classes
+_NAME_WORDS = ("name", "classes", "category", "categories")  # in the name of an array that names the classes
 # Files beside CIFAR's that name its classes, a line each, by how many there are.
 _NAME_FILES = ("batches.meta.txt", "fine_label_names.txt")
 _MOST_NAMES = 100_000
