@@ -59,10 +59,11 @@ deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Com
 	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml) examples/web/compose.yaml
 
+# Not --quiet, with which --strict sees no warning.
 docs: $(VENV)/.installed-dev ## Build the documents as a site, in English and Chinese, into build/site; a dead link fails.
 	@rm -rf build/pages build/site && mkdir -p build/pages
 	@ln -s $(addprefix ../../,$(SITE)) build/pages/
-	@NO_MKDOCS_2_WARNING=1 $(IN_VENV) mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(IN_VENV) mkdocs build --strict
 	@echo "The site is in build/site: open build/site/index.html."
 
 mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the tests notice (hours; the next call goes on).

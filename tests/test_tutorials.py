@@ -216,3 +216,28 @@ def test_the_second_chapter_runs(
         assert (tmp_path / name).is_file(), name
     assert len(list((tmp_path / "maps").iterdir())) >= 1
     assert "true class, told as" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_networks_and_pictures_are_shown_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every `network` of the tutorials, and every `augment` of one picture or of a folder without a recipe."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    photographs = [Image.fromarray(one).resize((96, 64)) for one in load_sample_images().images]
+    photographs[0].save(tmp_path / "cat.jpg")
+    for folder in ("flowers", "pictures"):
+        for label, photograph in zip(("one", "two"), photographs, strict=True):
+            (tmp_path / folder / label).mkdir(parents=True)
+            for left in range(5):
+                photograph.crop((left * 4, 0, left * 4 + 64, 64)).save(tmp_path / folder / label / f"{left}.png")
+    shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
+    shutil.copyfile(REPOSITORY / "recipes" / "fashion_cnn.toml", tmp_path / "small.toml")
+    (tmp_path / "keras.toml").write_text('[settings.augment]\npreset = "none"\nrotation = 40.0\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    run = [
+        words for words in told().values() if words[0] in ("network", "augment", "models") and "digits.npz" not in words
+    ]
+    assert len(run) > 20
+    for words in run:
+        assert execute([*words, *(["--force"] if words[0] == "augment" else [])]) == 0, words
