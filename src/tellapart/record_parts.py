@@ -24,6 +24,11 @@ class Step(NamedTuple):
     attributes: Mapping[str, Any] = MappingProxyType({})
 
 
+# The file of a run that holds the answers of its test split (`told_in`): a row a picture, or a line where a row has no room for
+# them. `told_as` is what runs/open.py reads it as.
+ROWS, LINES = "predictions.csv", "predictions.jsonl"
+
+
 class RecordPart(BaseModel):
     """A part of a manifest; a key that it does not know is refused."""
 

@@ -70,12 +70,12 @@ def test_what_is_wrong_with_a_set_of_classes_is_not_cut_off() -> None:
         {"path": path, "label": many, "suggested": "cat|dog|raccoon", "score": 0.978},
         {"path": path, "label": "cat", "suggested": "x|" * 30, "score": 0.9},
     ]
-    head, first, second = _table(rows, "Probably wrong labels", None)[2:]
+    head, first, second = _table(rows, "Probably wrong labels", None, "picture")[2:]
     assert first == f"  {path:<44}{many} cat|dog|raccoon{' ' * 26}  0.978"
     assert second == f"  {path:<44}cat{' ' * 23}{'x|' * 18}x...   0.900"
     assert head == f"  {'picture':<44}{'label':<26}{'looks like':<41}  score"
     one = [{"path": path, "label": "cat", "suggested": "dog", "score": 0.5}]
-    assert _table(one, "Outliers", None)[3] == f"  {path:<44}{'cat':<20}{'dog':<20}  0.500"
+    assert _table(one, "Outliers", None, "picture")[3] == f"  {path:<44}{'cat':<20}{'dog':<20}  0.500"
 
 
 def test_how_the_data_were_read_is_told_whatever_is_asked_for(colours: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ TOLD: dict[str, Any] = {
     "label_from": "(?P<label>.)",
     "classes": "background,crack",
     "ignore_label": "255",
+    "train_split": "dev",
     "merge_names": True,
 }
 
@@ -40,6 +41,7 @@ def flag_of(name: str) -> str:
 
 def test_every_way_to_read_has_a_flag_and_a_setting() -> None:
     options = {field.name for field in dataclasses.fields(ReadOptions)} - {"task", "separator", "task_of_model", "span"}
+    options -= {"limit", "seed"}  # of the split, which is a table of its own
     assert options == set(ReadingSettings.model_fields)
     # Folds are only for a training, which has their flag beside --kfold.
     assert options - {"fold_column"} == set(NAMES) == set(TOLD)

@@ -151,7 +151,7 @@ def test_a_copy_of_a_test_picture_is_not_trained_on() -> None:
 def test_corrections_alone_are_no_training_set() -> None:
     with pytest.raises(DataError) as caught:
         split_of(4, 4, given=["validation", "test"] * 2 + [None] * 4)
-    assert "none as 'train'" in str(caught.value)
+    assert "none of it for 'train'" in str(caught.value)
 
 
 def test_the_way_of_train(pets: Path, tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def test_what_was_given_to_nobody_is_carved(given: list[Split | None], shares: d
 
 
 def test_without_train_there_is_nothing_to_carve_from() -> None:
-    with pytest.raises(DataError, match="the pictures were given only as 'validation', none as 'train'"):
+    with pytest.raises(
+        DataError, match="what was given is only for 'validation', none of it for 'train'; training needs some"
+    ):
         shares_to_carve(["validation"], FRACTIONS)
 
 

@@ -15,7 +15,7 @@ from tellapart.errors import DataError, ModelFileError, PictureError
 from tellapart.explanation.ngrams import in_words, letter_votes
 from tellapart.export.ngrams import GramGraph, table
 from tellapart.export.texts import assemble_texts
-from tellapart.records import GramRecord
+from tellapart.records_text import GramRecord
 from tellapart.texts.cleaning import MOST_LETTERS, clean
 from tellapart.texts.inputs import TextInputs, as_input
 from tellapart.texts.ngrams import Rules

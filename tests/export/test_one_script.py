@@ -12,8 +12,9 @@ from tellapart.export.one_script import one_script
 
 MODULES = {
     "page/start.js": 'import * as words from "./words.js";\nimport { twice as two, Thing } from "../sample/sums.js";\n'
-    "console.log(words.say(two(3)), new Thing().n);",
-    "page/words.js": "const own = 7;\nexport const say = (n) => `${n} and ${own}`;\n",
+    "console.log(words.say(two(3)), new Thing().n, words.twice(1));",
+    "page/words.js": 'export { twice, Thing } from "../sample/sums.js";\n'
+    "const own = 7;\nexport const say = (n) => `${n} and ${own}`;\n",
     "sample/sums.js": 'import { one } from "./one.js";\nconst own = 2;\nexport function twice(n) {\n  return own * n * one;\n}\n'
     "export class Thing {\n  n = one;\n}",
     "sample/one.js": "export const one = 1;",
@@ -25,7 +26,7 @@ MODULES = {
 def test_it_does_what_the_modules_do() -> None:
     script = one_script(MODULES, "page/start.js")
     done = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stdout, done.stderr) == ("6 and 7 1\n", "")
+    assert (done.stdout, done.stderr) == ("6 and 7 1 2\n", "")
     assert "unused" not in script
 
 

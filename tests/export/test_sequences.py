@@ -19,7 +19,7 @@ from tellapart.evaluation.calibration import softmax
 from tellapart.export.ngrams import GramGraph
 from tellapart.export.sequences import WordGraph, network_alone
 from tellapart.export.texts import TextGraph, assemble_texts
-from tellapart.records import GramRecord, TextRecord, WordRecord
+from tellapart.records_text import GramRecord, TextRecord, WordRecord
 from tellapart.runtime import Session
 from tellapart.tasks.text.networks.making import make_network
 from tellapart.tasks.text.networks.plan import NAMES, NetworkPlan

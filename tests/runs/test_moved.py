@@ -10,8 +10,9 @@ import pytest
 
 from tellapart.errors import SettingsError
 from tellapart.runs.moved import find_moved, with_new_paths
+from tellapart.runs.places import moved_data
 from tellapart.runs.recipe import recipe_text
-from tellapart.runs.run import moved_data, resume_run
+from tellapart.runs.run import resume_run
 from tellapart.settings.reading import make_settings
 
 

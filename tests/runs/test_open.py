@@ -11,7 +11,8 @@ from tellapart.data.examples import Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.targets import ClassName
 from tellapart.errors import DataError, ModelFileError, SettingsError
-from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.finished import open_finished
+from tellapart.runs.open import OpenRun
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings
 from tellapart.storage import write_json

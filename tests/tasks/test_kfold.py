@@ -68,7 +68,9 @@ def held_out(folder: Path, kind: type[Target]) -> list[Example]:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.long if name in ("detection", "multilabel") else pytest.mark.slow)
+        pytest.param(
+            name, marks=pytest.mark.long if name in ("detection", "multilabel", "segmentation") else pytest.mark.slow
+        )
         for name in TASKS
     ],
 )

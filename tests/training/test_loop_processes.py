@@ -81,7 +81,7 @@ def test_trouble_in_one_process_stops_both_and_leaves_nothing_open(run_toy: Call
     assert zero["checkpoints"].startswith("1 of 2 processes cannot go on from the checkpoints that process 0 finds")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # of the compiler
 def test_compiled_on_request(toy: ModuleType) -> None:
     def network() -> nn.Module:

@@ -31,7 +31,7 @@ def command(*arguments: str | Path, cwd: Path | None = None) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["zip", pytest.param("gztar", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.long) for kind in ("zip", "gztar")])
 def test_an_archive_learns_and_answers_as_its_folder_does(trained_run: Any, tmp_path: Path, kind: str) -> None:
     archive = Path(shutil.make_archive(str(tmp_path / "digits"), kind, trained_run.pictures))
     result = tellapart.train(archive, out=tmp_path / "runs", strategy="probe", device="cpu")

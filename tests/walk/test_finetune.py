@@ -156,7 +156,10 @@ def test_a_budget_too_short_for_one_epoch_keeps_the_probe_and_says_so(trained_ru
         trained_run.pictures, out=tmp_path, strategy="finetune", budget="9s", device="cpu", settings=settings
     )
     assert result.strategy == "probe"
-    assert result.choice.startswith("Not fine-tuned: one epoch would take about")
+    # On a busy machine nothing of the budget may be left for a look at an epoch.
+    assert result.choice.startswith(
+        ("Not fine-tuned: one epoch would take about", "Not fine-tuned: the budget was used up")
+    )
     assert "Give a longer --budget, or unfreeze fewer stages." in result.choice
 
 

@@ -136,7 +136,7 @@ def test_pictures_that_are_gone_are_marked_and_counted(
 )
 def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied: Path) -> None:
     from tellapart.errors import TellapartError
-    from tellapart.runs.open import open_finished
+    from tellapart.runs.finished import open_finished
 
     before = (copied / "report.html").read_bytes()
     spoil(copied)
@@ -148,7 +148,7 @@ def test_a_run_that_is_none_or_not_whole_is_told(spoil: Any, words: str, copied:
 
 def test_a_spoilt_prediction_is_told_with_its_line(copied: Path) -> None:
     from tellapart.errors import DataError
-    from tellapart.runs.open import open_finished
+    from tellapart.runs.finished import open_finished
 
     path = copied / "predictions.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -237,7 +237,7 @@ def test_a_report_that_cannot_be_written_does_not_cost_the_model(trained_run: An
     (copied / "audit.json").unlink()
     settings = make_settings({"data": str(trained_run.pictures)})
     with open_cache() as cache:
-        assert training._report(settings, copied, cache, told) is None
+        assert training.written_report(settings, copied, cache, told) is None
     assert told.warned == [
         (
             f"The model is whole, but has no report yet: the run {copied} lacks audit.json, which a finished run has. "

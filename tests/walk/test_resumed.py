@@ -70,7 +70,7 @@ def mixed(trained_run: Any, tmp_path: Path) -> Path:
     return tmp_path / "mixed"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_finished_epochs_outlive_a_busy_machine_foreign_settings_and_a_fault(mixed: Path, tmp_path: Path) -> None:
     told = {
         "data": str(mixed),

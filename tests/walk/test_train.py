@@ -24,7 +24,7 @@ from sklearn.metrics import accuracy_score, log_loss
 import tellapart
 from tellapart.bundle import read_manifest
 from tellapart.cli.main import execute
-from tellapart.cli.train import summary
+from tellapart.cli.told_training import summary
 from tellapart.data.examples_csv import read_examples
 from tellapart.errors import DataError, SettingsError, StorageError, TellapartError
 from tellapart.runs.run import MARKER
@@ -324,7 +324,7 @@ def test_data_that_cannot_be_trained_on_leaves_nothing_behind(tmp_path: Path) ->
 def test_a_folder_without_permission_is_refused_before_the_work() -> None:
     # In a process that is nobody, since root may write everywhere; what it imports is imported while it still may read.
     code = (
-        "import os, sys; from pathlib import Path; from tellapart.runs.run import check_writable\n"
+        "import os, sys; from pathlib import Path; from tellapart.runs.places import check_writable\n"
         "import tellapart.errors, errno\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         "try: check_writable(Path(sys.argv[1]) / 'runs')\n"

@@ -24,7 +24,7 @@ from tellapart.reporter import Silent
 from tellapart.reporting.blocks import Table
 from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.compressed import compressed_section
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing import concluding, integers
 from tellapart.workflows.compressing.compressible import open_compressible

@@ -15,7 +15,7 @@ from tellapart.bundle import Score
 from tellapart.errors import CompressionMissed, SettingsError
 from tellapart.evaluation.picking import pick_network
 from tellapart.reporter import Silent
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.runs.result import TrainResult
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.bounded import SIZES, Bound, SmallForm, keeping, parse_bound

@@ -58,7 +58,7 @@ def command(name: str, listed: bool, data_only: bool, out: str, as_json: bool, q
     if data_only:
         click.echo(data)
         return
-    from tellapart.cli.train import report_line, tell
+    from tellapart.cli.told_training import report_line, tell
     from tellapart.settings.reading import make_settings
     from tellapart.workflows.train import train
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 _IMPORT = re.compile(r'^import (?P<what>\* as \w+|\{[^}]*\}) from "(?P<path>\.[^"]+)";$', re.M)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (?P<name>\w+))", re.M)
 _NAMED = re.compile(r"^export (?:async function|function|class|const) (\w+)", re.M)
+_HANDED_ON = re.compile(r'^export \{(?P<names>[\w\s,]*)\} from "(?P<path>\.[^"]+)";$', re.M)
 _RENAMED = re.compile(r"(\w+) as (\w+)")
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.M)
 
@@ -35,15 +36,24 @@ def _add(path: str, modules: Mapping[str, str], parts: list[str], *, done: set[s
     if path not in modules:
         raise ValueError(f"there is no module {path}, which {above[-1] if above else 'nobody'} imports")
     text = modules[path]
-    for found in _IMPORT.finditer(text):
+    for found in (*_IMPORT.finditer(text), *_HANDED_ON.finditer(text)):
         _add(_resolved(path, found["path"]), modules, parts, done=done, above=(*above, path))
     names = _NAMED.findall(text)
-    body = _EXPORT.sub("", _IMPORT.sub(lambda found: _required(path, found), text))
+    body = _EXPORT.sub("", _HANDED_ON.sub("", _IMPORT.sub(lambda found: _required(path, found), text)))
     if left := _LEFT.search(body):
         raise ValueError(f"{path} has a form of import or export that is not known: {left[0][:80]}")
-    given = ", ".join(f"get {name}() {{ return {name}; }}" for name in names)
+    given = ", ".join([*(f"get {name}() {{ return {name}; }}" for name in names), *_handed_on(path, text)])
     parts.append(f'modules["{path}"] = (() => {{\n{body}\nreturn {{ {given} }};\n}})();')
     done.add(path)
+
+
+def _handed_on(path: str, text: str) -> list[str]:
+    """Getters of what a module only passes on from another."""
+    return [
+        f'get {name}() {{ return modules["{_resolved(path, found["path"])}"].{name}; }}'
+        for found in _HANDED_ON.finditer(text)
+        for name in re.findall(r"\w+", found["names"])
+    ]
 
 
 def _required(path: str, found: re.Match[str]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -44,13 +43,6 @@ if TYPE_CHECKING:
     from tellapart.models.staged import StagedNetwork
 
 MODEL, WEIGHTS, RECIPE, EXAMPLES = "model.onnx", "weights.safetensors", "recipe.toml", "examples.csv"
-_FILES = (
-    RECIPE,
-    "metrics.json",
-    "audit.json",
-    EXAMPLES,
-    MODEL,
-)  # of every finished run, and what its record tells its answers in
 AnyTable = TypeVar("AnyTable", PredictionTable, BoxTable, MaskTable)
 _NAMED = 10  # classes that a message lists
 _ALIKE = 0.01  # of the largest logit; more means that the weights are another network's
@@ -302,33 +294,3 @@ class OpenRun:
                 f"{self.folder / WEIGHTS} gives logits that differ by {100 * difference:.2g} % from those of {self.file.name}; "
                 f"the rule is under {100 * alike:g} %. The two are not of one run: copy both from it again."
             )
-
-
-def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
-    """Open a run of which nothing is missing; its tables are read at once, so that what is wrong with one is told first.
-
-    `pictures` is as for OpenRun.
-    Raises: SettingsError when it is none, unfinished or incomplete; DataError, ModelFileError, StorageError.
-    """
-    if not (folder / RECIPE).is_file():
-        raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
-    if (folder / MARKER).exists():
-        raise SettingsError(
-            f"the run {folder} is unfinished; only a finished run has results to show. "
-            f"Go on with it: tellapart train --resume {folder}"
-        )
-    _check_there(folder, _FILES)
-    run = OpenRun(folder, pictures=pictures)
-    record = run.manifest.record
-    _check_there(folder, (record.told_in,))
-    for part in ("metrics", record.told_as, "settings", "audit", "examples"):
-        getattr(run, part)
-    return run
-
-
-def _check_there(folder: Path, names: Sequence[str]) -> None:
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise SettingsError(
-            f"the run {folder} lacks {', '.join(missing)}, which a finished run has. Copy the whole folder, or train again."
-        )

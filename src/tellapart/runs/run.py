@@ -21,6 +21,7 @@ from typing import IO, Any
 from tellapart.deep_values import Span, as_text
 from tellapart.errors import SettingsError
 from tellapart.preprocessing import Fit
+from tellapart.runs.places import moved_data, point_latest
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
@@ -32,7 +33,6 @@ WORK = "work"  # in the run's folder, until the run is finished
 SEARCH = "search"  # in the run's folder, where its settings were searched
 SCAFFOLD = ("checkpoints", WORK)  # folders that a finished run does not need
 FOLDS = "folds"  # in the run's folder: the runs of its folds
-_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,41 +303,6 @@ def _is_fold(folder: Path) -> bool:
     return parent.name == FOLDS and (parent.parent / "recipe.toml").is_file()
 
 
-def moved_data(before: Path, now: Path) -> Path:
-    """Where a folder or table lies now: `now`, or the table of its name in that folder. Raises: SettingsError."""
-    table = now / before.name
-    if now.is_dir() and table.is_file():
-        return table.absolute()
-    if not now.exists() or (now.is_dir() and before.suffix.lower() in _TABLES):
-        raise SettingsError(
-            f"the pictures were {before}, and {table if now.exists() else now} is not there. Say where it is now."
-        )
-    return now.absolute()
-
-
 def _safe(name: str) -> str:
     kept = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)
     return kept.strip("._")[:60] or "pictures"
-
-
-def point_latest(folder: Path) -> None:
-    """Let the link `latest` beside a run lead to it, where there can be one."""
-    link = folder.parent / "latest"
-    if link.exists() and not link.is_symlink():
-        return  # the user's own file or folder of that name stays
-    temporary = folder.parent / f".latest-{os.getpid()}"
-    # Some file systems have no symbolic links; the run is complete without it.
-    with contextlib.suppress(OSError):
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(folder.name)
-        os.replace(temporary, link)
-
-
-def check_writable(out: Path) -> None:
-    """Refuse before an hour's work, not after it. Raises: StorageError when no run folder could be made in `out`."""
-    existing = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    with storage_errors(out):
-        if not existing.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(existing))
-        if not os.access(existing, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, "no permission", str(existing))

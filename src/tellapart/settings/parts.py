@@ -15,7 +15,7 @@ from tellapart.data.augmentation import RANGES, Augmentation
 from tellapart.data.splitting import SplitTerms
 from tellapart.models.catalog import LastPooling
 from tellapart.models.classics import Block, Dense
-from tellapart.records import MOST_WINDOW
+from tellapart.records_text import MOST_WINDOW
 from tellapart.settings.mirror import Part, mirror
 
 

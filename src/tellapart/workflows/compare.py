@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.predictor import Predictor
-from tellapart.bundle import Score, TaskName
+from tellapart.bundle import Score
 from tellapart.data.additions import TABLE
 from tellapart.data.examples import ReadOptions
 from tellapart.data.readers import READERS
-from tellapart.data.targets import ONE_CLASS, class_numbers
 from tellapart.errors import DataError, SettingsError
 from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.paired import Paired, compare_pairs
@@ -32,6 +31,7 @@ from tellapart.workflows.compare_sides import (
     answers_of,
     open_side,
     questions,
+    task_for,
 )
 
 _FOUND = ReadOptions()
@@ -195,25 +195,6 @@ def compare(
         item=item,
         folds=found.folds,
     )
-
-
-def task_for(sides: Sequence[Side]) -> TaskName:
-    """The task of the models, by which pictures are read; of two tables that of one class a picture.
-
-    Raises: SettingsError where it is not the same.
-    """
-    told_tasks = [None if side.predictor is None else side.predictor.manifest.task for side in sides]
-    known = [task for task in told_tasks if task is not None]
-    of_classes = known[:1] if known and task_of(known[0]).encode is class_numbers else []
-    usual: TaskName = next(iter(of_classes), ONE_CLASS)
-    first, second = (task or usual for task in told_tasks)
-    if first != second:
-        told = [
-            f"{side.name} is {'a table, of one class a picture' if side.predictor is None else f'a model of {task}'}"
-            for side, task in zip(sides, (first, second), strict=True)
-        ]
-        raise SettingsError(f"{' and '.join(told)}. Compare two of one task.")
-    return first
 
 
 def _ask(side: Side, items: Sequence[Question], reporter: Reporter) -> list[Any]:

@@ -13,16 +13,18 @@ from tellapart.answers.formulas import SafeReader
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem
 from tellapart.answers.predictor import Predictor, load_predictor
+from tellapart.bundle import TaskName
 from tellapart.data.examples import Example, ReadOptions
 from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
-from tellapart.data.targets import Target
-from tellapart.errors import DataError, TellapartError
+from tellapart.data.targets import ONE_CLASS, Target, class_numbers
+from tellapart.errors import DataError, SettingsError, TellapartError
 from tellapart.features.caching import open_cache
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import OpenRun
 from tellapart.runs.run_texts import texts_by_content
 from tellapart.storage import storage_errors
+from tellapart.tasks.table import task_of
 from tellapart.workflows.learning.examine import examine
 
 MOST_BYTES = 512 * 2**20  # of a table of answers
@@ -282,3 +284,22 @@ def without_learned(sides: Sequence[Side], items: Sequence[Question]) -> tuple[l
             f"{seen[first]:,}). Give {item}s that are new to both."
         )
     return left, seen
+
+
+def task_for(sides: Sequence[Side]) -> TaskName:
+    """The task of the models, by which pictures are read; of two tables that of one class a picture.
+
+    Raises: SettingsError where it is not the same.
+    """
+    told_tasks = [None if side.predictor is None else side.predictor.manifest.task for side in sides]
+    known = [task for task in told_tasks if task is not None]
+    of_classes = known[:1] if known and task_of(known[0]).encode is class_numbers else []
+    usual: TaskName = next(iter(of_classes), ONE_CLASS)
+    first, second = (task or usual for task in told_tasks)
+    if first != second:
+        told = [
+            f"{side.name} is {'a table, of one class a picture' if side.predictor is None else f'a model of {task}'}"
+            for side, task in zip(sides, (first, second), strict=True)
+        ]
+        raise SettingsError(f"{' and '.join(told)}. Compare two of one task.")
+    return first

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.workflows.compressing.compressible import Compressible, open_compressible
 from tellapart.workflows.compressing.concluding import Compressed, check_out, conclude
 from tellapart.workflows.compressing.integers import to_float16, to_int8

@@ -16,7 +16,7 @@ from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
 from tellapart.record_parts import Score
 from tellapart.reporter import Reporter
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.workflows.exporting.card import Exported
 from tellapart.workflows.exporting.job import ExportJob, begin
 from tellapart.workflows.exporting.making import export_one

@@ -24,7 +24,8 @@ from tellapart.reporting.search_section import search_section
 from tellapart.reporting.sections import folds_section
 from tellapart.runs.compressed import compressed_section
 from tellapart.runs.exported import exports_section
-from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.finished import open_finished
+from tellapart.runs.open import OpenRun
 from tellapart.runs.parts import folds_part
 from tellapart.runs.picked_backbone import backbone_section, read_picked
 from tellapart.runs.searched import search_part

@@ -19,12 +19,12 @@ from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.models.weights import check_name
 from tellapart.reporter import Reporter, WithinStep, figure
+from tellapart.runs.places import check_writable
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import (
     MARKER,
     SEARCH,
     Run,
-    check_writable,
     keep_settings,
     resume_run,
     start_run,

@@ -21,10 +21,10 @@ from tellapart.evaluation.picking import PickedNetwork, pick_network
 from tellapart.features.caching import open_cache
 from tellapart.models.catalog import BACKBONES, EMBEDDED
 from tellapart.reporter import Reporter
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.runs.picked_backbone import write_picked
+from tellapart.runs.places import point_latest
 from tellapart.runs.result import TrainResult
-from tellapart.runs.run import point_latest
 from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.bounded import SIZES, Bound, Measure, SmallForm, at_size, cost_of, keeping
 from tellapart.workflows.compress import compress

@@ -30,8 +30,9 @@ from tellapart.features.engine import choose_device, choose_engine
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter
 from tellapart.runs.picked_backbone import write_picked
+from tellapart.runs.places import check_writable
 from tellapart.runs.result import TrainResult, told_first
-from tellapart.runs.run import Run, check_writable, start_run, with_absolute_inputs
+from tellapart.runs.run import Run, start_run, with_absolute_inputs
 from tellapart.runtime import cores
 from tellapart.settings.parts import UNFREEZE_WORDS
 from tellapart.settings.tree import TrainSettings

@@ -39,7 +39,7 @@ def test_before_calibration_is_without_the_temperature_and_the_biases() -> None:
     assert tested.beside["calibration"]["method"] == "temperature and biases"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_array_of_very_many_classes_is_there_at_a_time() -> None:
     """Peak memory of 2,000 classes and 25,000 test pictures, of which some leaked; a block and the resamples come on top."""
     dataset, winner = many(class_count=2_000, count=62_500)

@@ -21,16 +21,11 @@ from tests.tasks.detection.made_pictures import SIDE, made_table
 from tests.tasks.detection.quick import learn_quickly
 
 NAMED = sorted(set(DETECTORS) - {"default"})
-EVERY_TIME = {("yolox", "scratch")}
 
 
 @pytest.mark.parametrize(
     ("kind", "strategy"),
-    [
-        pytest.param(kind, strategy, marks=pytest.mark.slow if (kind, strategy) in EVERY_TIME else pytest.mark.long)
-        for kind in NAMED
-        for strategy in ("finetune", "scratch")
-    ],
+    [pytest.param(kind, strategy, marks=pytest.mark.long) for kind in NAMED for strategy in ("finetune", "scratch")],
 )
 def test_a_named_detector_is_trained_tested_and_answers(kind: DetectorName, strategy: str, tmp_path: Path) -> None:
     table = made_table(tmp_path, count=40)

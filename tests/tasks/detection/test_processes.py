@@ -17,7 +17,7 @@ from tests.tasks.detection import several
 _TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_learn_boxes_as_one(repository: Path, tmp_path: Path) -> None:
     alone = several.train(Devices(threads=1))
     command = [sys.executable, *_TORCHRUN, several.__file__, str(tmp_path)]

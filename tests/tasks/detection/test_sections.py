@@ -29,7 +29,8 @@ from tellapart.reporting.blocks import (
 )
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
-from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.finished import open_finished
+from tellapart.runs.open import OpenRun
 from tellapart.tasks.detection.sections import _decision, sections
 
 from .made_run import CLASSES, A, B, MadeRun, Page, manifest, run_of, write_run

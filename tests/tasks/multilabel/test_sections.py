@@ -21,7 +21,7 @@ from tellapart.reporting.blocks import Charts, Heading, Matrix, Paragraph, Pictu
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.embeddings import EmbeddedExamples
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.runs.recipe import recipe_text
 from tellapart.storage import write_json
 from tellapart.tasks.multilabel.pictures import doubt_labels, labels_part, names, worst_mistakes

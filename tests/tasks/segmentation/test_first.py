@@ -191,7 +191,7 @@ def trained(given: Given, folder: Path, *, killed_after: int | None = None) -> t
     return prepared, fitted
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_that_is_killed_ends_in_the_same_weights_and_in_a_file(given: Given, tmp_path: Path) -> None:
     whole, fitted = trained(given, tmp_path / "whole")
     with pytest.raises(Killed):

@@ -20,7 +20,8 @@ from tellapart.reporting.blocks import Charts, Paragraph, Pictures, Report, Sect
 from tellapart.reporting.page import render
 from tellapart.reporting.phrases import Phrases
 from tellapart.runs.answered_masks import read_mask_lines
-from tellapart.runs.open import OpenRun, open_finished
+from tellapart.runs.finished import open_finished
+from tellapart.runs.open import OpenRun
 from tellapart.tasks.segmentation.results import area_rows, verdict, worst_rows
 from tellapart.tasks.segmentation.sections import sections
 

@@ -10,7 +10,7 @@ import pytest
 
 from tellapart.cli.main import execute
 from tellapart.reporting.phrases import Phrases
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.runs.result import TrainResult
 from tellapart.tasks.text.looking import look_again, shortened, told_sections
 

@@ -9,7 +9,7 @@ import pytest
 
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.concluding import conclude
 from tellapart.workflows.compressing.opened import close_network, norms_stay, open_network

@@ -15,7 +15,7 @@ from tellapart.compression.costs import multiply_adds
 from tellapart.errors import SettingsError
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
-from tellapart.runs.open import open_finished
+from tellapart.runs.finished import open_finished
 from tellapart.tasks.table import task_of
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible

@@ -39,7 +39,7 @@ def gone_on(strategy: str, first: Validated[Any] | None, error: TellapartError) 
     settings = make_settings({"data": "x", "strategy": strategy})
     session: Any = SimpleNamespace(run=SimpleNamespace(settings=settings), clock=SimpleNamespace(left=None))
     nothing: Any = None
-    task: Any = SimpleNamespace(direct=None)
+    task: Any = SimpleNamespace(direct=None, own=None)
     return strategies._go_on(
         session, task, nothing, Start(prepare=Failing(error), first=first, called="the first answer")
     )

@@ -75,5 +75,5 @@ def bench_of(table: Path, backbone: ReadyBackbone, cache: Cache) -> Bench:
         engine=SHIPPED,
         cache=cache,
         reporter=Silent(),
-        _backbones={("tf_efficientnet_lite0", None, None, None): backbone},
+        _backbones={("tf_efficientnet_lite0", None, None, None, None): backbone},
     )

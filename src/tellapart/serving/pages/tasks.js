@@ -34,7 +34,8 @@ const TASKS = { classification, multilabel, detection, segmentation, text };
  */
 
 /** What shows a text, and what its colours mean. */
-export const { shownText, legend } = text;
+export const shownText = text.shownText;
+export const legend = text.legend;
 
 /** The functions for a model's answers. */
 export const of = (model) => TASKS[model.task];

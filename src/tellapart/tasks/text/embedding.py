@@ -18,7 +18,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.features.sentence_network import SentenceNetwork, open_sentence_network
 from tellapart.features.sentences import SentenceEmbedder
-from tellapart.records import PieceRecord
+from tellapart.records_text import PieceRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 from tellapart.texts.inputs import TextInputs

@@ -17,7 +17,7 @@ from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import HeldOut
 from tellapart.export.ngrams import GramGraph
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.records import GramRecord
+from tellapart.records_text import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
 from tellapart.texts.cleaning import CleanTexts, clean

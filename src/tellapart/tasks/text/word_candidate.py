@@ -19,7 +19,7 @@ from tellapart.bundle import BackboneRecord
 from tellapart.evaluation.choosing import HeldOut
 from tellapart.export.sequences import Weights, WordGraph, network_alone
 from tellapart.features.backbone import ReadyBackbone
-from tellapart.records import WordRecord
+from tellapart.records_text import WordRecord
 from tellapart.runtime import BATCH, Session, cores
 from tellapart.tasks.text.networks.describing import layers_of
 from tellapart.tasks.text.networks.plan import NetworkPlan

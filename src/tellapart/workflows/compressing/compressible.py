@@ -24,7 +24,8 @@ from tellapart.evaluation.intervals import group_numbers
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Reporter, counted
-from tellapart.runs.open import WEIGHTS, OpenRun, open_finished
+from tellapart.runs.finished import open_finished
+from tellapart.runs.open import WEIGHTS, OpenRun
 from tellapart.sources.reading import exists
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.tasks.table import task_of

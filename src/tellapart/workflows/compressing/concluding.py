@@ -26,9 +26,9 @@ from tellapart.evaluation.choosing import Candidate, Choice, only
 from tellapart.export.assemble import sealed
 from tellapart.manifest import CompressionRecord, CompressionStep
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
+from tellapart.runs.places import moved_data
 from tellapart.runs.proving import PROOF, prepared, prove
 from tellapart.runs.recipe import recipe_text, versions
-from tellapart.runs.run import moved_data
 from tellapart.runs.writing import Tested, weights_of, write_answers
 from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
 from tellapart.workflows.compressing.compared import Compared, MeasuredSide, compare_sides, recorded
