@@ -43,17 +43,20 @@ class Format:
     without: Sequence[str] = ()  # outputs that its runtime has no operators for
     calibrated: bool = False  # whether training pictures tell the range of its numbers
     numbered: bool = False  # whether each export is a version with the next number
+    # Of a model that looks at several views the converter is given a graph of any number of pictures: with one, onnx2tf takes the
+    # axis of views for another.
+    views_apart: bool = False
     exact: bool = True  # whether it computes in float32
     page: bool = False  # whether the server's page stands around it
     adapted: Callable[[bytes, int], bytes] | None = (
         None  # its converter's own wording of the graph, by the picture's side
     )
 
-    def shape(self, size: int) -> Shape:
-        """What its graph takes, of a model with inputs of `size` pixels."""
+    def shape(self, size: int, *, views: bool = False) -> Shape:
+        """What its graph takes, of a model with inputs of `size` pixels, which may answer by the mean over several `views`."""
         return Shape(
             size=size,
-            batch=self.batch,
+            batch=None if views and self.views_apart else self.batch,
             suppressed=self.suppressed,
             simple=self.simple,
             planes=self.planes,
@@ -75,6 +78,7 @@ def _lite(name: str, weights: str, said: str) -> Format:
         runtime=ExportStep(tool="litert", code="litert"),
         said=said,
         batch=1,
+        views_apart=True,
         exact=weights == "float32",
     )
 
@@ -155,6 +159,7 @@ _ROWS = (
         runtime=ExportStep(tool="litert", code="litert"),
         said="LiteRT in int8",
         batch=1,
+        views_apart=True,
         calibrated=True,
         exact=False,
     ),

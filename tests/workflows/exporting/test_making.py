@@ -134,6 +134,14 @@ def test_what_changes_too_many_answers_is_kept_under_another_name(job: ExportJob
         assert table.rows[1][3] == {"en": "6 of 6", "zh": "6 个中的 6 个"}[language]
 
 
+def test_of_a_model_with_views_litert_is_given_a_graph_of_any_number() -> None:
+    """With one picture its converter takes the axis of views for another, and answers otherwise."""
+    for name in ("litert", "litert-float16", "litert-int8"):
+        assert FORMATS[name].batch == 1
+        assert (FORMATS[name].shape(32).batch, FORMATS[name].shape(32, views=True).batch) == (1, None)
+    assert FORMATS["coreml"].shape(32, views=True).batch == FORMATS["coreml"].batch
+
+
 def test_what_answers_alike_by_other_numbers_is_refused_too(job: ExportJob, tmp_path: Path) -> None:
     """A converter that makes something else of a layer may leave most answers as they are."""
     bent, exports = wrong(tmp_path, "[0, 1, 2]] * 0.9"), tmp_path / "exports"

@@ -148,7 +148,8 @@ def _input(form: Format, number: int | str, size: int) -> Port:
 
 def _graph(job: ExportJob, form: Format, size: int) -> bytes:
     """What the first step is given; with the manifest where the format keeps it."""
-    shape = form.shape(size)
+    views = job.run.manifest.backbone.test_time_augmentation != "none"
+    shape = form.shape(size, views=views)
     if not form.sealed:
         found = plain(job.model, shape)
         return found if form.adapted is None else form.adapted(found, size)
