@@ -81,6 +81,12 @@ def test_cifar_as_pickles(tmp_path: Path) -> None:
         read_listing(tmp_path / "data_batch_1")
 
 
+def test_one_pickle_of_cifar(tmp_path: Path) -> None:
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps({}))
+    with pytest.raises(DataError, match="are pickles"):
+        read_listing(tmp_path)
+
+
 def test_any_pickle(tmp_path: Path) -> None:
     (tmp_path / "data.pkl").write_bytes(pickle.dumps([1]))
     with pytest.raises(DataError, match="is a pickle"):

@@ -81,6 +81,10 @@ def test_pickled_labels_beside_good_pictures(tmp_path: Path) -> None:
         ({"x": PICTURES.reshape(6, 16), "y": LABELS}, r"16 numbers a row.*reshape\(6, 4, 4\)"),
         ({"x": PICTURES}, "holds 6 pictures, and no labels go with it"),
         ({"x_train": PICTURES, "y_train": LABELS[:5]}, "Add y_train with 6 labels"),
+        (
+            {"x": PICTURES, "y": np.array([0, 1, np.nan, 0, 1, 0])},
+            "labels in .* hold values that are not finite numbers",
+        ),
         ({"x": PICTURES, "y": LABELS, "labels": LABELS}, "several arrays that may be the labels"),
         ({"a": PICTURES, "b": PICTURES, "label_a": LABELS, "label_b": LABELS}, "their names say no split"),
     ],

@@ -120,6 +120,7 @@ def test_what_is_not_done_is_told() -> None:
         ("rotation_range=1/0", "known only by running it"),
         ("x" * (MOST_TEXT + 1), "the limit is"),
         ("(" * 5000, "cannot be read as a call"),
+        ("  ", "the call is empty"),
     ],
 )
 def test_what_cannot_be_read(text: str, reason: str) -> None:
@@ -137,3 +138,9 @@ def test_the_command_writes_a_recipe_that_train_takes(tmp_path: Path) -> None:
     assert again.exit_code != 0
     shown = CliRunner().invoke(main, ["recipe", "--from-keras", "-"], input="rotation_range=400")
     assert shown.exit_code != 0  # outside our range, told before anything is written
+
+
+def test_layers_that_are_not_known_are_told() -> None:
+    found = from_keras("Sequential([layers.RandomFlip(), layers.RandomHue(0.1), layers.GaussianNoise(abs(0.1))])")
+    assert found.augment == {"horizontal_flip": 0.5, "vertical_flip": 0.5}
+    assert [remark.split()[0] for remark in found.remarks] == ["RandomHue", "GaussianNoise"]

@@ -127,3 +127,15 @@ def test_whatever_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes, n
 )
 def test_names(name: str, is_one: bool) -> None:
     assert is_array_name(name) == is_one
+
+
+def test_a_header_that_asks_for_more_than_is_stored(tmp_path: Path) -> None:
+    import io
+    import zipfile
+
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (10**12, 1000, 1000)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as made:
+        made.writestr("x.npy", head.getvalue() + b"few")
+    with pytest.raises(DataError, match="'x' says that it is larger than what is stored"):
+        open_arrays(str(tmp_path / "a.npz"))

@@ -77,3 +77,11 @@ def test_what_is_no_picture(tmp_path: Path, name: str) -> None:
     code, _ = run(tmp_path / name, "--grid", "2x2", "--out", tmp_path / "grid.png")
     assert code != 0
     assert not (tmp_path / "grid.png").exists()
+
+
+def test_a_picture_in_an_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 32, 32), np.uint8))
+    code, said = run(
+        tmp_path / "a.npz" / "x-0000001.png", "--grid", "1X2", "--size", 32, "--out", tmp_path / "grid.png"
+    )
+    assert code == 0, said

@@ -89,3 +89,9 @@ def test_only_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path))
     result = CliRunner().invoke(main, ["demo", "digits", "--data", "--quiet"])
     assert result.output.strip() == str(tmp_path / "demo" / "digits.npz")
+
+
+def test_json_is_for_the_list() -> None:
+    result = CliRunner().invoke(main, ["demo", "--json"])
+    assert result.exit_code == 2
+    assert "--json is for --list" in result.output

@@ -31,6 +31,7 @@ def write_grid(
     from tellapart.answers.formats import FORMAT_OF_EXTENSION
     from tellapart.data.augmentation import describe, from_settings
     from tellapart.data.listing import read_listing
+    from tellapart.sources.reading import exists
     from tellapart.workflows.augment import recipe_options, told_view
     from tellapart.workflows.augment_grid import grid_of_pictures, grid_of_variants, parse_grid
     from tellapart.workflows.augment_sample import check_out
@@ -38,7 +39,7 @@ def write_grid(
     asked = parse_grid(grid)
     check_out(out, pictures, force=force)
     changes = {name: value for name, value in flags.items() if value is not None}
-    one = pictures.is_file() and pictures.suffix.lower() in FORMAT_OF_EXTENSION
+    one = exists(pictures) and pictures.suffix.lower() in FORMAT_OF_EXTENSION
     listing = None if one else read_listing(pictures, recipe_options(recipe, told) if recipe else told)
     values, view, _ = told_view(recipe, told, size, None if listing is None else listing.task)
     if listing is not None and recipe is None and not changes:

@@ -42,6 +42,8 @@ def command(name: str, listed: bool, data_only: bool, out: str, as_json: bool, q
         rows = [_row(one) for one in DEMO_SETS.values()]
         click.echo(json.dumps(rows, indent=2) if as_json else "\n".join(_table(rows)))
         return
+    if as_json:
+        raise click.UsageError("--json is for --list. Leave it out, or add --list.")
     chosen = demo_set(name)
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require

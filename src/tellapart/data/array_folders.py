@@ -82,7 +82,7 @@ def _split_of(path: Path) -> Split | None:
 
 def _refuse_cifar_pickles(folder: Path, files: list[Path]) -> None:
     found = [path for path in files if _CIFAR_PICKLE.fullmatch(path.name) and _is_pickle(path)]
-    if len(found) > 1:
+    if found:
         raise DataError(
             f"the files in {str(folder)!r} ({', '.join(path.name for path in found[:3])}, ...) are pickles, as CIFAR's Python "
             "version has them; opening one can run any code, so none is opened. Download the binary version "

@@ -52,6 +52,10 @@ def class_names(path: Path, others: Mapping[str, Array], labels: Sequence[Array]
     if not labels or any(array.dtype.kind in "SU" for array in labels):
         return (), ""
     first = labels[0]
+    if first.dtype.kind == "f" and not np.isfinite(first).all():
+        raise DataError(
+            f"labels in {str(path)!r} hold values that are not finite numbers. Give each picture a number or a text."
+        )
     count = first.shape[1] if first.ndim == 2 and first.shape[1] > 1 else int(first.max()) + 1 if first.size else 0
     for name, array in others.items():
         texts = array.dtype.kind in "SU" and array.ndim == 1 and count <= len(array) <= _MOST_NAMES

@@ -17,6 +17,7 @@ from tellapart.settings.keras_layers import LAYERS, KerasLayer
 from tellapart.settings.keras_ranges import either, higher_and_lower, shares
 
 _GENERATOR_NAME = "ImageDataGenerator"
+_AROUND = ("Sequential", "")  # what holds layers
 MOST_TEXT = 20_000  # characters
 _OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -28,7 +29,7 @@ _FILLS = {"nearest": "nearest", "reflect": "mirror", "wrap": "wrap", "constant":
 # Arguments of ImageDataGenerator that change nothing here, and why.
 _DONE = {
     "rescale": "pixels are scaled by the network's own normalisation, in training and in model.onnx alike",
-    "preprocessing_function": "pictures are made ready by the network's own normalisation",
+    "preprocessing_function": "pictures are made ready by the network's own normalisation, and no function is run",
     "data_format": "it changes nothing here",
     "dtype": "it changes nothing here",
     "interpolation_order": "pictures are sampled bilinearly",
@@ -60,23 +61,33 @@ def from_keras(text: str, *, size: int | None = None) -> FromKeras:
     if len(text) > MOST_TEXT:
         raise SettingsError(f"the call has {len(text):,} characters; the limit is {MOST_TEXT:,}. Paste the call alone.")
     found = FromKeras()
-    known = _known_calls(text.strip().rstrip(","))
+    known, others = _known_calls(text.strip().rstrip(","))
     for call in known:
         if _name(call) == _GENERATOR_NAME:
             _generator(found, _arguments(call), size)
         else:
             _layer(found, _name(call), call, size)
+    for name in dict.fromkeys(others):
+        if name not in _AROUND:
+            found.remarks.append(f"{name} is left out: nothing here does the same.")
     return found
 
 
-def _known_calls(text: str) -> list[ast.Call]:
-    """The calls that are meant: in the text as it is, or of its arguments alone. Raises: SettingsError."""
+def _known_calls(text: str) -> tuple[list[ast.Call], list[str]]:
+    """The calls that are meant, in the text as it is or of its arguments alone, and the names of others. Raises: SettingsError."""
+    if not text:
+        raise SettingsError(
+            "the call is empty. Paste ImageDataGenerator(...), its arguments alone, or augmentation layers."
+        )
     whole, arguments = _parsed(text), _parsed(f"ImageDataGenerator({text})")
     for tree in (whole, arguments):
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
         known = [call for call in calls if _name(call) in LAYERS or _name(call) == _GENERATOR_NAME]
         if known:
-            return known
+            within = {
+                id(one) for call in calls if _name(call) not in _AROUND for one in ast.walk(call) if one is not call
+            }
+            return known, [_name(call) for call in calls if call not in known and id(call) not in within]
         if tree is not None and isinstance(tree.body[0] if tree.body else None, ast.Expr):
             raise SettingsError(
                 f"{text[:60]!r} names neither ImageDataGenerator nor one of Keras' augmentation layers "

@@ -94,7 +94,9 @@ def _read_npz(path: str) -> dict[str, Array]:
         for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
             with archive.open(member) as opened:
-                _check_header(path, name, opened)
+                shape, dtype = _check_header(path, name, opened)
+            if math.prod(shape) * dtype.itemsize > member.file_size:
+                raise ValueError(f"the array {name!r} says that it is larger than what is stored of it")
             total += member.file_size
             if total > MAX_BYTES:
                 raise DataError(
@@ -114,7 +116,7 @@ def _read_npy(path: str) -> Array:
     return array
 
 
-def _check_header(path: str, name: str, file: Any) -> None:
+def _check_header(path: str, name: str, file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Raises: DataError for an array of Python objects, which only pickle can read; ValueError where it is no array."""
     shape, dtype = _head(file)
     if dtype.hasobject:
@@ -125,6 +127,7 @@ def _check_header(path: str, name: str, file: Any) -> None:
         )
     if len(shape) > 8:
         raise ValueError(f"an array has {len(shape)} dimensions")
+    return shape, dtype
 
 
 def _head(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

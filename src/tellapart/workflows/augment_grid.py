@@ -39,7 +39,7 @@ class PictureGrid(NamedTuple):
 
 def parse_grid(text: str) -> PictureGrid:
     """`3x3`: rows, then columns. Raises: SettingsError."""
-    found = re.fullmatch(r"\s*(\d{1,2})\s*[x×*]\s*(\d{1,2})\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,2})\s*[xX×*]\s*(\d{1,2})\s*", text)
     if found is None or not all(1 <= int(number) <= _MOST for number in found.groups()):
         raise SettingsError(f"--grid is {text!r}; it is rows x columns, each from 1 to {_MOST}. Give 3x3, for example.")
     return PictureGrid(int(found[1]), int(found[2]))
