@@ -251,8 +251,9 @@ def load(model: _PathLike, *, thresholds: float | Mapping[str, float] | None = N
     Raises: ModelFileError when the file is not ours, cut short, altered, or too new; SettingsError for thresholds that cannot be.
     """
     from tellapart.answers.predictor import load_predictor
+    from tellapart.models.catalog import IMAGENET
 
-    if str(model).startswith("imagenet:"):
+    if str(model).startswith(IMAGENET):
         from tellapart.workflows.pretrained import named_model
 
         model = named_model(str(model))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-PREFIX = "imagenet:"  # of a pretrained network, with the classes that it was pretrained on
+from tellapart.models.catalog import IMAGENET
 
 
 def model_path(argument: str) -> Path:
@@ -15,7 +15,7 @@ def model_path(argument: str) -> Path:
 
     Raises: SettingsError for a network that is not known, BackboneError, StorageError, MissingExtra.
     """
-    if not argument.startswith(PREFIX):
+    if not argument.startswith(IMAGENET):
         return Path(argument)
     from tellapart.cli.extras import require
 
@@ -28,9 +28,9 @@ def model_path(argument: str) -> Path:
 def served(argument: str) -> str:
     """What `serve` takes: of imagenet:NAME, alone or behind a name and =, NAME=PATH with the network's own name."""
     name, equals, model = argument.rpartition("=")
-    if not model.startswith(PREFIX):
+    if not model.startswith(IMAGENET):
         return argument
-    own = model.removeprefix(PREFIX)
+    own = model.removeprefix(IMAGENET)
     return f"{name if equals else own}={model_path(model)}"
 
 

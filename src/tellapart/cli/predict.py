@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tellapart.cli.model_argument import PREFIX, model_path
+from tellapart.cli.model_argument import model_path
 from tellapart.cli.predict_outputs import FORMS, ROWS, OutputWriter, check_flags, make_writer, telling
+from tellapart.models.catalog import IMAGENET
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
     check_flags(flags, thresholds)
     server, name, key_file = flags["server"], flags["name"], flags["api_key_file"]
     model, paths = _paths(arguments, server, name, key_file, listed=flags["list_file"] is not None, quiet=quiet)
-    flags["top"] = flags["top"] or (_OF_IMAGENET if model.startswith(PREFIX) else 1)
+    flags["top"] = flags["top"] or (_OF_IMAGENET if model.startswith(IMAGENET) else 1)
     from tellapart.cli.answerer import open_model_here, open_server
 
     private = flags["allow_private"]

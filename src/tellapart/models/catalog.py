@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 DEFAULT = "tf_efficientnet_lite0"
+IMAGENET = "imagenet:"  # before a name: that network with the classes that it was pretrained on, as a model
 
 # What is put on the last maps of a network; own: what its library does.
 LastPooling = Literal["own", "average", "max", "flatten"]

@@ -27,6 +27,7 @@ from tellapart.data.examples_csv import write_examples
 from tellapart.data.folding import KEPT_OUT
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, Validated, comparison
+from tellapart.features.backbone import ReadyBackbone
 from tellapart.runs.folds import ARRAYS, arrays_as_bytes
 from tellapart.runs.proving import PROOF, Expected, prepared, prove
 from tellapart.runs.recipe import versions
@@ -227,7 +228,12 @@ def _manifest(run: Run, learned: Learned) -> Manifest:
 def _backbone(learned: Learned) -> tuple[PreprocessingRecord, BackboneRecord]:
     """How pictures go into the network that was kept, and which it is."""
     backbone = learned.choice.winner.candidate.backbone
-    return PreprocessingRecord.of(backbone.preprocessing), BackboneRecord(
+    return PreprocessingRecord.of(backbone.preprocessing), backbone_record(backbone, embedded_by=learned.engine)
+
+
+def backbone_record(backbone: ReadyBackbone, *, embedded_by: str | None = None) -> BackboneRecord:
+    """What a manifest keeps of a network, and of the engine that computed the training pictures' embeddings."""
+    return BackboneRecord(
         name=backbone.name,
         embedding=backbone.embedding,
         stages=backbone.stages,
@@ -236,7 +242,7 @@ def _backbone(learned: Learned) -> tuple[PreprocessingRecord, BackboneRecord]:
         weights_license=backbone.weights_license,
         weights_fingerprint=backbone.fingerprint,
         test_time_augmentation=backbone.test_time_augmentation,
-        embedded_by=learned.engine,
+        embedded_by=embedded_by,
     )
 
 

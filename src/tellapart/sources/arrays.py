@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +19,7 @@ from PIL import Image
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.array_files import open_arrays
 from tellapart.sources.array_values import Scale, as_pixels, find_scale
+from tellapart.sources.open_files import OpenFiles
 
 _MEMBER = re.compile(r"(?:(.+)-)?(\d+)\.png")
 _FILES_KEPT = 16  # CIFAR-10 has six
@@ -49,29 +47,6 @@ class ArrayFile:
         written = io.BytesIO()
         Image.fromarray(as_pixels(np.asarray(stack[row]), self.scale)).save(written, "PNG", compress_level=1)
         return written.getvalue()
-
-
-class _OpenFiles:
-    """The files that were read last, in this process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[str, int, int], ArrayFile] = OrderedDict()
-
-    def get(self, path: str) -> ArrayFile:
-        """A file, opened once. Raises: DataError, OSError."""
-        status = os.stat(path)
-        key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
-        with self._lock:
-            if key not in self._open:
-                self._open[key] = _opened(path)
-                while len(self._open) > _FILES_KEPT:
-                    self._open.popitem(last=False)
-            self._open.move_to_end(key)
-            return self._open[key]
-
-
-_OPEN_FILES = _OpenFiles()
 
 
 def open_array_file(path: str) -> ArrayFile:
@@ -111,3 +86,6 @@ def _opened(path: str) -> ArrayFile:
         scale=scale,
         notes=tuple(f"{path}: {note}" for note in (*read.notes, scale.note) if note),
     )
+
+
+_OPEN_FILES = OpenFiles(_opened, most=_FILES_KEPT)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tellapart.errors import DataError, PictureError
+from tellapart.sources.open_files import OpenFiles
 
 # What a damaged file makes pyarrow raise: texts that are no UTF-8, dates beyond the calendar ...
 DAMAGED = (pa.ArrowException, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
@@ -120,27 +121,7 @@ class ColumnFile:
             )
 
 
-class _OpenFiles:
-    """The files that were read last, in this process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[str, int, int], ColumnFile] = OrderedDict()
-
-    def get(self, path: str) -> ColumnFile:
-        """A file, opened once. Raises: pyarrow.ArrowException, OSError."""
-        status = os.stat(path)
-        key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
-        with self._lock:
-            if key not in self._open:
-                self._open[key] = ColumnFile(path)
-                while len(self._open) > _PARTS_KEPT:
-                    self._open.popitem(last=False)
-            self._open.move_to_end(key)
-            return self._open[key]
-
-
-_OPEN_FILES = _OpenFiles()
+_OPEN_FILES = OpenFiles(ColumnFile, most=_PARTS_KEPT)
 
 
 def member_name(row: int, path: str | None) -> str:

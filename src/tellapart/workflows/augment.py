@@ -15,13 +15,13 @@ from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.png import write_png
-from tellapart.errors import DataError, SettingsError
+from tellapart.errors import SettingsError
 from tellapart.models.classics import BLOCKS_SIZE, classic
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.tasks.table import TASKS
 from tellapart.workflows.augment_rows import settled, sheet_row
-from tellapart.workflows.augment_sample import LARGEST, View, check_out, sampled_pictures, tell_deep
+from tellapart.workflows.augment_sample import LARGEST, View, check_out, none_readable, sampled_pictures, tell_deep
 
 _FOUND = ReadOptions()
 _LIMITS = {"size": (8, LARGEST, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
@@ -128,10 +128,7 @@ def write_sheet(
         tell_deep(sampled, reporter)
     sampled = settled(listing, sampled)
     if not sampled:
-        path, reason = unreadable[0]
-        raise DataError(
-            f"no picture of {str(pictures)!r} can be read; the first, {path}, is: {reason}. Run `tellapart check` on it."
-        )
+        raise none_readable(pictures, unreadable)
     with reporter.step("Drawing variants", len(sampled)) as advance:
         drawn = []
         for number, (entry, decoded) in enumerate(sampled):

@@ -20,7 +20,7 @@ from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError
 from tellapart.preprocessing import Preprocessing, decode, prepare
 from tellapart.sources.reading import read_bytes
-from tellapart.workflows.augment_sample import LARGEST, View, sampled_pictures
+from tellapart.workflows.augment_sample import LARGEST, View, none_readable, sampled_pictures
 
 _MOST = 20  # rows, and columns
 
@@ -70,10 +70,7 @@ def grid_of_pictures(
     """
     sampled, unreadable = sampled_pictures(listing, grid.cells, seed, view)
     if not sampled:
-        path, reason = unreadable[0]
-        raise DataError(
-            f"no picture of {str(listing.source)!r} can be read; the first, {path}, is: {reason}. Run `tellapart check` on it."
-        )
+        raise none_readable(listing.source, unreadable)
     augment = build_augmentation(augmentation, size=view.size)
     pixels = [augment(_source(decoded.image, view), (seed, number, 0)) for number, (_, decoded) in enumerate(sampled)]
     labels = [entry.target.said for entry, _ in sampled]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from tellapart.data.examples import Entry, Listing
 from tellapart.decoding import Decoded
 from tellapart.deep_values import Span
-from tellapart.errors import PictureError, SettingsError, StorageError
+from tellapart.errors import DataError, PictureError, SettingsError, StorageError
 from tellapart.preprocessing import MAX_PIXELS, Fit, decode
 from tellapart.reporter import Reporter
 from tellapart.sources.reading import read_bytes
@@ -76,6 +76,14 @@ def sampled_pictures(
         spent = [reader for reader, picture in taken if picture is None]
         waiting = [reader for reader in waiting if reader not in spent]
     return sorted(found, key=lambda item: (item[0].target.said, item[0].path)), unreadable
+
+
+def none_readable(source: Path, unreadable: Sequence[tuple[Path, str]]) -> DataError:
+    """What to say where no picture was found that can be read."""
+    path, reason = unreadable[0]
+    return DataError(
+        f"no picture of {str(source)!r} can be read; the first, {path}, is: {reason}. Run `tellapart check` on it."
+    )
 
 
 def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]], view: View) -> Iterator[tuple[Entry, Decoded]]:

@@ -14,13 +14,12 @@ from tellapart.bundle import read_manifest
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.export.assemble import assemble
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
-from tellapart.models.catalog import DEFAULT
+from tellapart.models.catalog import DEFAULT, IMAGENET
 from tellapart.models.imagenet import Head, class_names, read_head
 from tellapart.models.keras_names import timm_name
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.classification.pretrained import pretrained_manifest
 
-PREFIX = "imagenet:"
 _FOLDER = "imagenet"
 
 
@@ -29,11 +28,11 @@ def named_model(model: str) -> Path:
 
     Raises: SettingsError without a name; BackboneError, StorageError where it cannot be made.
     """
-    if not model.startswith(PREFIX):
+    if not model.startswith(IMAGENET):
         return Path(model)
-    name = model.removeprefix(PREFIX)
+    name = model.removeprefix(IMAGENET)
     if not name:
-        raise SettingsError(f"{model!r} names no network. Give one of `tellapart models`, such as {PREFIX}{DEFAULT}.")
+        raise SettingsError(f"{model!r} names no network. Give one of `tellapart models`, such as {IMAGENET}{DEFAULT}.")
     try:
         return _made(timm_name(name))
     except ValueError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from tellapart.bundle import BackboneRecord, ClassificationRecord, DataRecord, Manifest, PreprocessingRecord
+from tellapart.bundle import ClassificationRecord, DataRecord, Manifest, PreprocessingRecord
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.models.imagenet import PICTURES
 from tellapart.runs.recipe import versions
+from tellapart.runs.writing import backbone_record
 
 
 def pretrained_manifest(backbone: ReadyBackbone, names: tuple[str, ...]) -> Manifest:
@@ -19,14 +20,7 @@ def pretrained_manifest(backbone: ReadyBackbone, names: tuple[str, ...]) -> Mani
         strategy="pretrained",
         classes=names,
         preprocessing=PreprocessingRecord.of(backbone.preprocessing),
-        backbone=BackboneRecord(
-            name=backbone.name,
-            embedding=backbone.embedding,
-            stages=backbone.stages,
-            weights_source=backbone.weights_source,
-            weights_license=backbone.weights_license,
-            weights_fingerprint=backbone.fingerprint,
-        ),
+        backbone=backbone_record(backbone),
         scores={},
         data=DataRecord(
             name="ImageNet-1k",
