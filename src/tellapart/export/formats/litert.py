@@ -98,7 +98,7 @@ def _read(model: bytes) -> tuple[list[Operator], dict[str, int], list[str]]:
     numbers = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     kinds = [numbers[max(one.builtinCode, one.deprecatedBuiltinCode)] for one in told.operatorCodes]
     (part,) = told.subgraphs
-    found = [(kinds[one.opcodeIndex], list(one.inputs), list(one.outputs)) for one in part.operators]
+    found: list[Operator] = [(kinds[one.opcodeIndex], list(one.inputs), list(one.outputs)) for one in part.operators]
     called = ["".join(f"{part.tensors[tensor].name.decode()};" for tensor in given) for _, _, given in found]
     (signature,) = told.signatureDefs
     return found, {one.name.decode(): one.tensorIndex for one in signature.outputs}, called
