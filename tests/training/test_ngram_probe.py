@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tellapart.texts.ngrams import Rules
 from tellapart.training.ngram_counts import class_ratios, count_texts_in, learn_grams
 from tellapart.training.ngram_probe import SPACED, UNSPACED, candidates, fit_ngrams
+from tellapart.training.ngram_rows import KeptRows
 
 
 def sentences(count: int) -> tuple[list[str], np.ndarray]:
@@ -47,7 +48,7 @@ def test_words_and_characters_have_a_length_of_their_own() -> None:
 
 def test_ratios_of_two_classes_are_those_of_the_paper() -> None:
     there = sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]], dtype=np.float32))
-    found = class_ratios(there, np.array([0, 0, 1]), classes=2)
+    found = class_ratios(KeptRows(there), np.array([0, 0, 1]), classes=2)
     p, q = np.array([2, 1, 0]) + 1, np.array([0, 1, 1]) + 1
     np.testing.assert_allclose(found[0], np.log((p / p.sum()) / (q / q.sum())), rtol=1e-6)
     np.testing.assert_allclose(found[1], -found[0], rtol=1e-6)
