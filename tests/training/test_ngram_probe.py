@@ -111,10 +111,10 @@ def test_a_start_is_moved_to_other_n_grams() -> None:
 
     few, _ = learn_grams(["a b", "a b"], Rules(words=(1,)))
     more, _ = learn_grams(["c a b", "b a c"], Rules(words=(1,)))
-    start = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    start = np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
     found = _moved(start, few, more)
     assert found is not None
     (new,) = set(range(3)) - {int(place) for place in np.flatnonzero(np.isin(more.known, few.known))}
-    assert found[:, new].tolist() == [0, 0]
-    np.testing.assert_array_equal(np.delete(found, new, axis=1), start)
+    assert found[new].tolist() == [0, 0]
+    np.testing.assert_array_equal(np.delete(found, new, axis=0), start)
     assert _moved(None, few, more) is None

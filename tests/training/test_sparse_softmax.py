@@ -55,6 +55,6 @@ def test_what_is_kept_once_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     weights = np.ones(N, dtype=np.float32)
     usual = SparseSoftmax(matrix, labels, weights, None, classes=K).minimise(0.01, tolerance=1e-7)
     monkeypatch.setattr(sparse_softmax, "_MOST_TWICE", 0)
-    monkeypatch.setattr(sparse_softmax, "MANY", 0)
+    monkeypatch.setattr(sparse_softmax, "_MANY", 0)
     found = SparseSoftmax(matrix, labels, weights, None, classes=K).minimise(0.01, tolerance=1e-7)
     np.testing.assert_allclose(found.weight, usual.weight, atol=1e-3)

@@ -190,14 +190,14 @@ def _choose(
 
 
 def _moved(start: Numbers | None, before: GramInputs, now: GramInputs) -> Numbers | None:
-    """Where a fit ended, [K, F + 1], as a start for one that knows other n-grams as well."""
+    """Where a fit ended, [F + 1, K], as a start for one that knows other n-grams as well."""
     if start is None:
         return None
-    found = np.zeros((len(start), len(now.known) + 1), dtype=start.dtype)
+    found = np.zeros((len(now.known) + 1, start.shape[1]), dtype=start.dtype)
     place = np.minimum(np.searchsorted(before.known, now.known), max(0, len(before.known) - 1))
     there = before.known[place] == now.known if len(before.known) else np.zeros(len(place), dtype=np.bool_)
-    found[:, :-1][:, there] = start[:, place[there]]
-    found[:, -1] = start[:, -1]
+    found[:-1][there] = start[place[there]]
+    found[-1] = start[-1]
     return found
 
 

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.training.ngram_rows import LANES, KeptRows, Mapped, Rows, TurnedRows, as_rows, walk
-from tellapart.training.quasi_newton import MANY, Numbers, minimise
+from tellapart.training.quasi_newton import Numbers, minimise
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _MOST_STEPS = 300
+_MANY = 100_000  # numbers to find, from which they are of 32 bits: half of the time, and no answer is another
 _MOST_TWICE = 30_000_000  # numbers of a matrix that are kept twice, 8 bytes each
 
 
@@ -29,7 +30,7 @@ _MOST_TWICE = 30_000_000  # numbers of a matrix that are kept twice, 8 bytes eac
 class SparseSolution:
     """Where a minimisation ended."""
 
-    parameters: Numbers  # [K, D + 1], the v; the last one is the bias
+    parameters: Numbers  # [D + 1, K], the v; the last row is the bias
     weight: Floats  # [K, D], scale x v
     bias: Floats  # [K]
     steps: int
@@ -66,7 +67,7 @@ class SparseSoftmax:
         self._features = kept.shape[1]
         self._labels, self._classes, self._workers = labels, classes, min(workers, spans)
         self._weights = (weights / weights.sum()).astype(np.float32)
-        self._scales = scales
+        self._scales = None if scales is None else np.ascontiguousarray(scales.T)
 
     def minimise(
         self, strength: float, *, tolerance: float, most_steps: int = _MOST_STEPS, start: Numbers | None = None
@@ -75,8 +76,8 @@ class SparseSoftmax:
 
         Ends when the largest element of the gradient is at most `tolerance`, or after so many steps of L-BFGS.
         """
-        shape = (self._classes, self._features + 1)
-        kind = np.float32 if shape[0] * shape[1] > MANY else np.float64
+        shape = (self._features + 1, self._classes)
+        kind = np.float32 if shape[0] * shape[1] > _MANY else np.float64
         begun: Numbers = np.zeros(shape, dtype=kind) if start is None else start.astype(kind, copy=False)
         with ThreadPoolExecutor(self._workers) as pool:
             mapped: Mapped = map if self._workers == 1 else pool.map
@@ -94,32 +95,28 @@ class SparseSoftmax:
         parameters = found.point.reshape(shape)
         return SparseSolution(
             parameters=parameters,
-            weight=self._weight(parameters),
-            bias=parameters[:, -1].astype(np.float32),
+            weight=np.ascontiguousarray(self._weight(parameters).T),
+            bias=parameters[-1].astype(np.float32),
             steps=found.steps,
         )
 
     def _weight(self, parameters: Numbers) -> Floats:
-        weight = parameters[:, :-1].astype(np.float32, copy=False)
+        """[D, K]."""
+        weight = parameters[:-1].astype(np.float32, copy=False)
         return weight if self._scales is None else weight * self._scales
 
     def _loss_and_gradient(self, parameters: Numbers, strength: float, mapped: Mapped) -> tuple[float, Numbers]:
-        bias = parameters[:, -1].astype(np.float32)
+        bias = parameters[-1].astype(np.float32)
 
         def step(first: int, scores: Floats) -> tuple[float, Doubles]:
             scores += bias
             return self._slopes(slice(first, first + len(scores)), scores)
 
-        found = self._walk(np.ascontiguousarray(self._weight(parameters).T), step, mapped)
-        gradient = np.empty_like(parameters)
-        inner, own = gradient[:, :-1], parameters[:, :-1]
-        if self._scales is None:
-            inner[:] = found.back.T
-        else:
-            np.multiply(found.back.T, self._scales, out=inner)
-        inner += strength * own
-        gradient[:, -1] = found.sums
-        penalty = sum(float(np.einsum("d,d->", row, row)) for row in own)
+        found = self._walk(self._weight(parameters), step, mapped)
+        own, gradient = parameters[:-1], strength * parameters
+        gradient[:-1] += found.back if self._scales is None else np.multiply(found.back, self._scales, out=found.back)
+        gradient[-1] = found.sums
+        penalty = float(np.einsum("d,d->", own.reshape(-1), own.reshape(-1)))
         return found.loss + 0.5 * strength * penalty, gradient
 
     def _slopes(self, rows: slice, scores: Floats) -> tuple[float, Doubles]:
