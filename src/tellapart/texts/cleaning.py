@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
@@ -39,7 +39,7 @@ class CleanTexts(Sequence[str]):
         return clean(self._texts[self._rows[place]])
 
 
-def in_parts(texts: Sequence[str], *, most: int = AT_ONCE, letters: int = LETTERS_AT_ONCE) -> Iterator[list[str]]:
+def in_parts(texts: Iterable[str], *, most: int = AT_ONCE, letters: int = LETTERS_AT_ONCE) -> Iterator[list[str]]:
     """All of them, so many at a time or fewer of long ones; one part of none where there are none."""
     part: list[str] = []
     size = 0
