@@ -62,6 +62,7 @@ SAMPLES: Mapping[str, Sample] = {
 }
 
 
+READ_JSON = frozenset({"python", "javascript"})  # of the languages, those whose samples of texts do
 # The same of models of texts, in folders of the package called so with _texts behind it.
 TEXT_SAMPLES: Mapping[str, Sample] = {
     "python": Sample("python", "python self_test.py", "NumPy, and onnxruntime for the network"),
@@ -70,6 +71,9 @@ TEXT_SAMPLES: Mapping[str, Sample] = {
         "npm install --ignore-scripts && node self_test.js",
         "Node 18 or newer; without npm no network is asked",
     ),
+    "c++": Sample("cpp", "g++ -std=c++17 -O2 -o self_test self_test.cpp && ./self_test", "a compiler of C++17"),
+    "java": Sample("java", "javac *.java && java SelfTest", "Java 17 or newer"),
+    "csharp": Sample("csharp", "dotnet run", ".NET 8 or newer (we ran it with Mono)"),
 }
 
 

@@ -23,7 +23,7 @@ from tests.export.test_ngrams import manifest
 from tests.features.made_sentences import write_network
 
 TEXTS = ["a fine film", "so dull", "fine weather \u65e0\u7a7a\u683c", "d\u00fcll stra\u00dfe, isn't it?"]
-LANGUAGES = ("python", "javascript")
+LANGUAGES = ("python", "javascript", "c++", "java", "csharp")
 K = 3
 
 

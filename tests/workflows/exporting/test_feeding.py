@@ -30,7 +30,7 @@ def same(model: Model, data: bytes) -> None:
     assert dict(zip(names, shapes, strict=True)) == {"probabilities": (1, 3), "novelty": (1,)}
     network = OnnxNetwork(graph).eval()
     for texts in (TEXTS, TEXTS[:1], ["a", "zzz"]):
-        tokens = own.ready(texts)
+        tokens = own.ready(np.array(texts))
         wanted = model.compute(tokens, names)
         with torch.inference_mode():
             found = dict(zip(names, network(torch.from_numpy(tokens)), strict=True))
@@ -56,7 +56,7 @@ def test_what_tellapart_opens_keeps_its_vocabulary(tmp_path: Path) -> None:
     found = open_bytes(own.graph(path.read_bytes(), FORMATS["onnx"]), source="made")
     assert isinstance(found.inputs, TextInputs)
     assert [part.height for part in found.inputs.parts] == [1, 1]
-    tokens = own.ready(TEXTS)
+    tokens = own.ready(np.array(TEXTS))
     for name in ("probabilities", "novelty"):
         np.testing.assert_allclose(
             found.compute(tokens, [name])[name], open_model(path).compute(tokens, [name])[name], atol=1e-6

@@ -18,7 +18,7 @@ from tellapart.workflows.exporting.texts import write_proof
 from tests.workflows.exporting.made_texts import TEXTS, write_bundle
 
 WAIT = 300  # seconds; only what hangs takes as long
-PARTS = {"apart": ("grams",), "several": ("across", "pieces", "words"), "in order": ("characters",)}
+PARTS = {"several": ("grams", "pieces", "words"), "across": ("across",), "in order": ("characters",)}
 COUNT = len(golden_texts(TEXTS, 9))
 
 
@@ -79,10 +79,16 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a model with every kind of part."""
+    return write_bundle(tmp_path_factory.mktemp("several"), PARTS["several"])
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_step_that_differs_first_is_named(bundle: Path, tmp_path: Path, fault: str) -> None:
+def test_the_step_that_differs_first_is_named(several: Path, tmp_path: Path, fault: str) -> None:
     change, words = FAULTS[fault]
-    folder = planted(bundle, tmp_path / "planted", change)
+    folder = planted(several, tmp_path / "planted", change)
     done = ran(sys.executable, "-B", "self_test.py", cwd=folder / "python")
     assert done.returncode == 1
     assert words in done.stdout
@@ -92,15 +98,68 @@ def test_the_step_that_differs_first_is_named(bundle: Path, tmp_path: Path, faul
         assert words in done.stderr
 
 
-def test_another_program_is_tested_by_what_it_wrote(bundle: Path, tmp_path: Path) -> None:
-    golden = json.loads((bundle / "golden.json").read_text(encoding="utf-8"))
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_node_asks_the_network_too(several: Path, tmp_path: Path, repository: Path) -> None:
+    packages = repository / ".npm" / "node_modules"
+    if not packages.is_dir():
+        pytest.skip("npm's packages are not here: .ci/run fetches them")
+    folder = planted(several, tmp_path / "planted", lambda one: None)
+    (folder / "node_modules").symlink_to(packages)
+    done = ran("node", "self_test.js", cwd=folder / "javascript")
+    assert (done.returncode, "the network says the same" in done.stdout) == (0, True), done.stdout + done.stderr
+    (folder / "golden.json").write_bytes(
+        (planted(several, tmp_path / "other", probabilities) / "golden.json").read_bytes()
+    )
+    done = ran("node", "self_test.js", cwd=folder / "javascript")
+    assert (done.returncode, "text 5, step 4 (the network): probabilities" in done.stderr) == (1, True)
+
+
+# In which folder, how it is built, how it is run; the first word is the program that it needs.
+COMPILED = {
+    "cpp": (
+        ["g++", "-std=c++17", "-O0", "-Wall", "-Wextra", "-Werror", "-o", "self_test", "self_test.cpp"],
+        ["./self_test"],
+    ),
+    "java": (["javac", "-Xlint:all", "-Werror"], ["java", "SelfTest"]),
+    "csharp": (["mcs", "-out:self_test.exe"], ["mono", "self_test.exe"]),
+}
+SOURCES = {"cpp": "", "java": "*.java", "csharp": "*.cs"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", COMPILED)
+def test_a_compiled_sample_makes_the_same_and_names_the_step_that_differs(
+    several: Path, tmp_path: Path, language: str, lacks: Callable[[str], NoReturn]
+) -> None:
+    build, command = COMPILED[language]
+    if shutil.which(build[0]) is None:
+        lacks(f"{build[0]} is not installed")
+    shutil.copytree(several, tmp_path / "bundle")
+    folder = tmp_path / "bundle" / language
+    built = ran(*build, *sorted(one.name for one in folder.glob(SOURCES[language] or "-")), cwd=folder)
+    assert built.returncode == 0, built.stdout + built.stderr
+    done = ran(*command, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{COUNT} texts: cleaning, parts and numbers are the same" in done.stdout
+    golden = (folder.parent / "golden.txt").read_text(encoding="utf-8")
+    for word, step in (("cleaned", "step 1 (cleaning)"), ("found", "step 2 ("), ("tokens", "step 3 (numbers of ")):
+        at = golden.index(f"\n{word} ") + 1
+        changed = golden[:at] + f"{word} 61 7" + golden[golden.index("\n", at) :]
+        (folder.parent / "golden.txt").write_text(changed, encoding="utf-8")
+        done = ran(*command, cwd=folder)
+        assert (done.returncode, f"text 1, {step}" in done.stdout) == (1, True), done.stdout
+
+
+def test_another_program_is_tested_by_what_it_wrote(several: Path, tmp_path: Path) -> None:
+    golden = json.loads((several / "golden.json").read_text(encoding="utf-8"))
     mine = {str(number): {"cleaned": one["cleaned"], "parts": one["parts"]} for number, one in enumerate(golden, 1)}
     (tmp_path / "mine.json").write_text(json.dumps(mine), encoding="utf-8")
-    done = ran(sys.executable, "-B", "self_test.py", tmp_path / "mine.json", cwd=bundle / "python")
+    done = ran(sys.executable, "-B", "self_test.py", tmp_path / "mine.json", cwd=several / "python")
     assert (done.returncode, f"{COUNT} texts" in done.stdout) == (0, True)
     mine["5"]["cleaned"] = golden[4]["text"] + " "
     (tmp_path / "mine.json").write_text(json.dumps(mine), encoding="utf-8")
-    done = ran(sys.executable, "-B", "self_test.py", tmp_path / "mine.json", cwd=bundle / "python")
+    done = ran(sys.executable, "-B", "self_test.py", tmp_path / "mine.json", cwd=several / "python")
     assert (done.returncode, "text 5, step 1 (cleaning)" in done.stdout) == (1, True)
 
 

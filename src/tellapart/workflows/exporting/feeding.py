@@ -29,7 +29,10 @@ _SAMPLE = 7  # numbers of a text that stands for any other
 class Taking(Protocol):
     """What a model takes."""
 
-    item: str  # what it answers, in a word
+    @property
+    def item(self) -> str:
+        """What it answers, in a word."""
+        ...
 
     @property
     def constant(self) -> Sequence[str]:
@@ -40,7 +43,7 @@ class Taking(Protocol):
         """What a format's first step is given; with the manifest where the format keeps it. Raises: ExportError, StorageError."""
         ...
 
-    def ready(self, inputs: Sequence[Any]) -> NDArray[Any]:
+    def ready(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Inputs of an AskedSplit as the network takes them."""
         ...
 
@@ -88,7 +91,7 @@ class PictureTaking:
         found = plain(model, shape)
         return found if form.adapted is None else form.adapted(found, self._size)
 
-    def ready(self, inputs: Sequence[Any]) -> NDArray[Any]:
+    def ready(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """See Taking."""
         return np.asarray(inputs)
 
@@ -152,9 +155,9 @@ class TextTaking:
             return _sealed(plain(model, shape), self.manifest)
         return without_cutting(plain(model, replace(shape, without=tuple(self.constant))))
 
-    def ready(self, inputs: Sequence[Any]) -> NDArray[Any]:
+    def ready(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """See Taking."""
-        return as_input([str(one) for one in inputs], self.inputs)
+        return as_input([str(one) for one in inputs.tolist()], self.inputs)
 
     def shapes(self, graph: bytes) -> tuple[list[str], list[tuple[int, ...]]]:
         """See Taking."""

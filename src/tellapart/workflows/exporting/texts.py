@@ -13,15 +13,18 @@ from functools import cached_property
 from pathlib import Path
 
 from tellapart.bundle import Model, open_model
-from tellapart.export.samples import TEXT_SAMPLES, check_languages, write_text_samples
+from tellapart.export.samples import READ_JSON, TEXT_SAMPLES, check_languages, write_text_samples
 from tellapart.export.table import Format
 from tellapart.export.text_golden import golden, golden_texts
+from tellapart.export.text_lines import golden_as_lines, steps_as_lines
 from tellapart.export.text_specification import text_specification, vocabularies
+from tellapart.export.unicode_table import unicode_table
 from tellapart.runs.open import MODEL, OpenRun
 from tellapart.runs.run_texts import read_texts
 from tellapart.storage import own_folder, storage_errors, write_bytes, write_json
 from tellapart.texts.inputs import TextInputs
-from tellapart.workflows.exporting.proof import PROOF, copy_linked
+from tellapart.workflows.exporting.browser import PROOF
+from tellapart.workflows.exporting.proof import copy_linked
 
 _GOLDEN = 10  # of the test split
 
@@ -56,15 +59,18 @@ def write_proof(file: Path, texts: Sequence[str], folder: Path, languages: Seque
     wanted, model = check_languages(languages, TEXT_SAMPLES), open_model(file)
     inputs = _inputs(model)
     own_folder(folder)
-    write_json(folder / "texts.json", text_specification(model.manifest.classes, inputs))
+    told = text_specification(model.manifest.classes, inputs)
+    write_json(folder / "texts.json", told)
     for name, data in vocabularies(inputs).items():
         write_bytes(folder / name, data)
     with storage_errors(folder):
         shutil.copyfile(file, folder / MODEL)
-    write_json(
-        folder / "golden.json",
-        golden(texts, inputs, lambda tokens: model.compute(tokens, ("probabilities", "novelty"))),
-    )
+    proved = golden(texts, inputs, lambda tokens: model.compute(tokens, ("probabilities", "novelty")))
+    write_json(folder / "golden.json", proved)
+    if set(wanted) - READ_JSON:
+        write_bytes(folder / "steps.txt", steps_as_lines(told).encode())
+        write_bytes(folder / "golden.txt", golden_as_lines(proved).encode())
+        write_bytes(folder / "unicode.txt", unicode_table().encode())
     write_text_samples(wanted, folder)
     write_bytes(folder / "README.md", _readme(model, len(texts), wanted).encode())
 
@@ -96,6 +102,8 @@ _README = """# {name}: the model, and the proof that texts are made ready the sa
   little-endian, in order; `pieces.txt`: word pieces, a line each, in the order of their numbers.
 - `golden.json`: {count} texts with what each step makes of them. **Some are texts of yours** unless they were made: mind whom you
   pass them to.
+- `steps.txt`, `golden.txt`, `unicode.txt`, where a language without JSON was asked for: the same as lines, and what Unicode says of
+  characters in the version that this model was made with.
 - a folder a language: code that does the same, and a test of it.
 
 ## Test
