@@ -106,6 +106,7 @@ _ROWS = (
         suppressed=True,
         simple=False,
         page=True,
+        any_length=True,
     ),
     Format(
         name="torchscript",

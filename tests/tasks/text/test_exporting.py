@@ -13,7 +13,7 @@ from tellapart.cli.main import execute
 from tellapart.export.table import FORMATS
 from tellapart.runs.result import TrainResult
 
-ABLE = ("onnx", "torchscript", "torch-export", "openvino")
+ABLE = ("onnx", "browser", "torchscript", "torch-export", "openvino")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_formats_of_inputs_of_one_size_are_refused(run: Path, capsys: pytest.Cap
         assert execute(["export", str(run), "--to", "onnx", "--to", name, "--quiet"]) == 2
         told = " ".join(capsys.readouterr().err.split())
         assert f"{name} takes inputs of one size, or learns its numbers from pictures, and" in told
-        assert "Give --to with one of onnx, torchscript, torch-export, openvino." in told
+        assert "Give --to with one of onnx, browser, torchscript, torch-export, openvino." in told
     assert not (run / "exports").exists()
 
 

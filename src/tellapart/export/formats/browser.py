@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_TYPES = {"float32": "<f4", "int64": "<i8"}
+_TYPES = {"float32": "<f4", "int64": "<i8", "uint8": "u1"}
 
 
 def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:

@@ -23,7 +23,7 @@ from tellapart.runs.open import MODEL, OpenRun
 from tellapart.runs.run_texts import read_texts
 from tellapart.storage import own_folder, storage_errors, write_bytes, write_json
 from tellapart.texts.inputs import TextInputs
-from tellapart.workflows.exporting.browser import PROOF
+from tellapart.workflows.exporting.browser import PROOF, write_page
 from tellapart.workflows.exporting.proof import copy_linked
 
 _GOLDEN = 10  # of the test split
@@ -44,6 +44,8 @@ class TextProof:
         if not bundle.is_dir():
             write_proof(self.run.file, self._texts, bundle, self.languages)
         copy_linked(bundle, folder / PROOF)
+        if form.page and self.web_runtime is not None:
+            write_page(folder, open_model(self.run.file), self.web_runtime)
 
     @cached_property
     def _texts(self) -> list[str]:
