@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +84,17 @@ FOUND = {
 def test_every_chapter_on_a_matter(walk: Walk, name: str) -> None:
     found = [FOUND[name]] if name in FOUND else []
     type_all(walk, [*found, *matter_lines(name)])
+
+
+@pytest.mark.export
+def test_formats_that_need_converters(walk: Walk) -> None:
+    """The export lines of all chapters, with environments that TELLAPART_TOOLS names or that are made."""
+    documents = [chapter_lines(number) + further_lines(number) for number in range(1, 6)] + list(
+        map(matter_lines, MATTERS)
+    )
+    lines = dict.fromkeys(line for lines in documents for line in lines if converted(line))
+    assert len(lines) >= 3
+    walk.tools = os.environ.get("TELLAPART_TOOLS", "")
+    walk.type("tellapart train mnist.npz --recipe recipes/mnist_lenet.toml")
+    for line in lines:
+        walk.type(line)

@@ -88,6 +88,7 @@ class Walk:
         self._server: subprocess.Popen[str] | None = None
         self._port = 0
         self._made: set[Path] = set()
+        self.tools = ""  # a folder with the environments of converters; without it each is made
 
     def type(self, line: str) -> None:
         """Run a line, and look at what it has done. Raises: AssertionError where it has not."""
@@ -136,7 +137,8 @@ class Walk:
             self._fetched(words[1])
         before = self._latest()
         self._screen.readouterr()
-        code = execute(self._with_weights(tiny(words), line))
+        tools = ["--tools", self.tools] if words[0] == "export" and self.tools and "browser" not in words else []
+        code = execute([*self._with_weights(tiny(words)), *tools])
         said = self._screen.readouterr()
         assert code == 0, f"{line}\n{said.err[-2000:]}"
         if words == ["--version"]:
@@ -408,7 +410,7 @@ class Walk:
         (stopped,) = {path for path in (self.folder / "runs").iterdir() if not path.is_symlink()} - runs
         return stopped
 
-    def _with_weights(self, words: list[str], line: str) -> list[str]:
+    def _with_weights(self, words: list[str]) -> list[str]:
         if words[0] != "train" or "--from" in words or "--resume" in words:
             return words
         recipe = next((self.folder / word for word in words if word.startswith("recipes/")), None)
