@@ -21,13 +21,13 @@ import click
 import numpy as np
 import pytest
 
-from tellapart.bundle import read_manifest
 from tellapart.cli.main import execute, main
-from tellapart.settings.reading import parse_assignment
 from tellapart.workflows.demo_sets import DEMO_SETS
 
 from .documents import LAUNCHER, REPOSITORY, words_of
+from .promises import PROMISES, Done, is_written
 
+INTO_A_FOLDER = ("train", "search", "demo")  # whose --out is where runs are made
 WRITTEN = ("out", "drawn", "crops", "masks", "overlays", "diagram")  # options that name what a command leaves
 CONVERTED = {"tensorflow", "litert", "litert-int8", "litert-float16", "openvino", "browser", "ncnn", "coreml"}
 # Not run, and why: Docker is asked for images from elsewhere; pip installs what this very test runs in.
@@ -109,6 +109,7 @@ class Walk:
             self._shell(line)
         else:
             assert line.startswith(APART), line
+            self._exists(line)
 
     def tidy(self) -> None:
         """Take away what was written, so that a table's lines may write it again; runs stay."""
@@ -146,135 +147,14 @@ class Walk:
             return
         found = parsed(words)
         for name in WRITTEN:
-            if isinstance(found.get(name), str | Path) and not (
-                name == "out" and words[0] in ("train", "search", "demo")
-            ):
-                self._is_written(self.folder / found[name], line)
+            if isinstance(found.get(name), str | Path) and (name != "out" or words[0] not in INTO_A_FOLDER):
+                is_written(self.folder / found[name], line)
                 self._made.add(self.folder / found[name])
         if line.startswith("cp "):
             self._copied(line, said.out)
-        promise = getattr(self, f"_{words[0]}", None)
-        assert promise is not None, f"nothing is known of what {words[0]!r} promises"
-        promise(found, said.out, before)
-
-    # What each command promises. In: its options, what it said, the newest run before it.
-
-    def _train(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        latest = self._latest()
-        assert latest is not None
-        assert (latest != before) or found.get("resume")
-        manifest = read_manifest(latest / "model.onnx")
-        assert "%" in said, said
-        recipe = tomllib.loads((latest / "recipe.toml").read_text(encoding="utf-8"))["settings"]
-        wanted = found.get("strategy")
-        given = found.get("recipe")
-        if given and (self.folder / given).is_file():
-            asked = tomllib.loads((self.folder / given).read_text(encoding="utf-8")).get("settings", {})
-            wanted = wanted or asked.get("strategy")
-            assert {key: recipe["loop"][key] for key in asked.get("loop", {}) if key != "epochs"} == {
-                key: value for key, value in asked.get("loop", {}).items() if key != "epochs"
-            }
-        if wanted in ("finetune", "scratch", "probe"):
-            assert manifest.strategy == wanted
-        if found.get("unfreeze"):
-            assert recipe["finetune"]["unfreeze"] == found["unfreeze"]
-        metrics = json.loads((latest / "metrics.json").read_text(encoding="utf-8"))
-        if found.get("kfold"):
-            assert metrics["kfold"]["folds"] == found["kfold"], metrics.keys()
-        for assignment in found.get("assignments") or ():
-            self._has(recipe, assignment)
-
-    def _has(self, recipe: dict[str, Any], assignment: str) -> None:
-        """A line of --set stands in the run's recipe."""
-        at: Any = recipe
-        wanted: Any = parse_assignment(assignment)
-        while isinstance(wanted, dict) and wanted:
-            ((key, wanted),) = wanted.items()
-            at = at[key]
-        assert at == wanted, assignment
-
-    def _search(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        latest = self._latest()
-        assert latest is not None
-        assert latest != before
-        tomllib.loads((latest / "best.toml").read_text(encoding="utf-8"))
-        trials = (latest / "search" / "trials.csv").read_text(encoding="utf-8").splitlines()
-        assert len(trials) >= 3, trials
-
-    def _check(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert re.search(r"\d+ (pictures|texts)", said), said
-
-    def _augment(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        from PIL import Image
-
-        with Image.open(self.folder / (found.get("out") or "augmented.png")) as sheet:
-            assert min(sheet.size) > 100
-
-    def _recipe(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        made = tomllib.loads((self.folder / found["out"]).read_text(encoding="utf-8"))
-        assert made["settings"]["augment"]
-
-    def _network(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert re.search(r"Total params: [\d,]+", said), said
-
-    def _models(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert "tf_efficientnet_lite0" in said
-
-    def _demo(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        if found.get("data_only"):
-            assert Path(said.strip().splitlines()[-1]).exists(), said
-        else:
-            assert "digits" in said, said
-
-    def _evaluate(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert "%" in said
-        assert "true class, told as" in said, said
-
-    def _report(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        page = self.folder / (found.get("out") or f"{found['run']}/report.html")
-        text = page.read_text(encoding="utf-8")
-        language = found.get("lang") or found.get("language") or "en"
-        assert f'<html lang="{"zh" if language == "zh" else "en"}' in text, text[:200]
-
-    def _predict(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        if isinstance(found.get("out"), str | Path):
-            said = (
-                (self.folder / found["out"]).read_text(encoding="utf-8")
-                if (self.folder / found["out"]).is_file()
-                else "x,y\nz"
-            )
-        assert said.strip(), "nothing was answered"
-        if found.get("format") == "csv":
-            assert len(said.strip().splitlines()) >= 2, said
-
-    def _explain(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert said.strip()
-        for place in re.findall(r"^Written to (\S+)$", said, re.MULTILINE):
-            self._is_written(self.folder / place, said)
-
-    def _info(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert "tellapart" in said.lower(), said
-
-    def _next(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert "%" in said, said
-
-    def _export(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        for name in found["formats"]:
-            card = self.folder / found["run"] / "exports" / name / "card.json"
-            assert json.loads(card.read_text(encoding="utf-8"))
-            assert name in said, said
-
-    def _cache(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert os.environ["TELLAPART_CACHE"] in said, said
-
-    def _compress(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert "%" in said
-        made = self.folder / found["out"] if found.get("out") else None
-        if made is not None:
-            assert read_manifest(made / "model.onnx").compression is not None
-
-    def _compare(self, found: dict[str, Any], said: str, before: Path | None) -> None:
-        assert "%" in said, said
+        done = Done(folder=self.folder, found=found, said=said.out, before=before, latest=self._latest())
+        assert words[0] in PROMISES, f"nothing is known of what {words[0]!r} promises"
+        PROMISES[words[0]](done)
 
     # What a reader has beside tellapart.
 
@@ -322,6 +202,15 @@ class Walk:
         assert ended.returncode == 0, f"{line}\n{ended.stderr[-2000:]}"
         return ended.stdout
 
+    def _exists(self, line: str) -> None:
+        """The extras and files that a line names which is not run."""
+        extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "optional-dependencies"
+        ]
+        assert {name for found in re.findall(r"\[([a-z,]+)\]", line) for name in found.split(",")} <= set(extras), line
+        for path in re.findall(r"-f (\S+)", line):
+            assert (REPOSITORY / path).is_file(), line
+
     def _make(self, line: str) -> None:
         told = subprocess.run(
             ["make", "-n", *line.split()[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=True
@@ -363,7 +252,8 @@ class Walk:
             [*launcher, *tiny(words)], cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         assert ended.returncode == 0, f"{line}\n{ended.stderr[-3000:]}"
-        self._train(parsed(words), ended.stdout, before)
+        done = Done(folder=self.folder, found=parsed(words), said=ended.stdout, before=before, latest=self._latest())
+        PROMISES["train"](done)
 
     # What is there already, so that a line can do its part.
 
@@ -423,10 +313,6 @@ class Walk:
     def _latest(self) -> Path | None:
         link = self.folder / "runs" / "latest"
         return link.resolve() if link.exists() else None
-
-    def _is_written(self, path: Path, line: str) -> None:
-        assert path.exists(), f"{line}: {path} is not there"
-        assert path.stat().st_size > 0 if path.is_file() else any(path.iterdir()), f"{line}: {path} is empty"
 
 
 def free_port() -> int:
