@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from tellapart.cli.main import execute, main
+from tellapart.cli.several import SeveralWords
 from tellapart.workflows.demo_sets import DEMO_SETS
 
 from .documents import LAUNCHER, REPOSITORY, words_of
