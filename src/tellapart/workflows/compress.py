@@ -14,6 +14,8 @@ from pathlib import Path
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
 from tellapart.runs.finished import open_finished
+from tellapart.runs.open import MODEL
+from tellapart.serving.engines import remember_quickest
 from tellapart.workflows.compressing.compressible import Compressible, open_compressible
 from tellapart.workflows.compressing.concluding import Compressed, check_out, conclude
 from tellapart.workflows.compressing.integers import to_float16, to_int8
@@ -74,6 +76,7 @@ def _done(folder: Path, target: Path, steps: Sequence[Step], pictures: Path | No
         for step in steps:
             opened = step(opened)
         made = conclude(opened, target, pictures=pictures)
+    remember_quickest(made.run / MODEL)
     shutil.rmtree(_kept(target), ignore_errors=True)
     return made
 
