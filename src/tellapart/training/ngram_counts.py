@@ -150,11 +150,11 @@ def class_ratios(rows: CountRows, labels: NDArray[np.int64], *, classes: int) ->
     Source: Wang and Manning 2012, "Baselines and Bigrams", ACL P12-2018, section 2, one class against the others.
     """
     _, grams = rows.shape
-    within = np.ones(classes * grams)
+    counted = np.ones(classes * grams)
     for first, matrix in parts_of(rows):
         own = np.repeat(labels[first : first + matrix.shape[0]], np.diff(matrix.indptr))
-        within += np.bincount(own * grams + matrix.indices, minlength=classes * grams)
-    within = within.reshape(classes, grams)
+        counted += np.bincount(own * grams + matrix.indices, minlength=classes * grams)
+    within = counted.reshape(classes, grams)
     beyond = within.sum(axis=0, keepdims=True) - within - (classes - 2)
     within /= within.sum(axis=1, keepdims=True)
     beyond /= beyond.sum(axis=1, keepdims=True)
