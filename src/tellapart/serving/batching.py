@@ -115,9 +115,9 @@ class Batcher:
 
     def _enter(self, network: Network, pictures: Sequence[Any], timeout: float) -> QueuedRequest:
         count, now = len(pictures), self._now()
-        if count > self.limit:
+        if count > (most := self.limit * network.many):
             raise TooLarge(
-                f"{count:,} pictures in one request; at most {self.limit:,} are taken, as many as may wait (--queue). "
+                f"{count:,} pictures in one request; at most {most:,} are taken, as many as may wait (--queue). "
                 "Send several requests."
             )
         loop = asyncio.get_running_loop()
@@ -134,15 +134,15 @@ class Batcher:
             missing=count,
         )
         with self._changed:
-            self._check(count, now=now, patience=timeout)
-            self._line.join(request, network, count, now=now)
+            self._check(count, now=now, patience=timeout, many=network.many)
+            self._line.join(request, network, count, now=now, many=network.many)
             self._changed.notify(count)
         return request
 
-    def _check(self, count: int, *, now: float, patience: float = math.inf) -> None:
+    def _check(self, count: int, *, now: float, patience: float = math.inf, many: int = 1) -> None:
         if self._closing:
             raise Stopping("the server is shutting down. Send the request again, to another one.")
-        self._line.check(count, now=now, patience=patience)
+        self._line.check(count, now=now, patience=patience, many=many)
 
     def _work(self, core: int | None) -> None:
         yield_to_others()
