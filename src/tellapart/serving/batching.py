@@ -197,8 +197,9 @@ class Batcher:
             for request, _ in owners:
                 request.failure = error
         done = self._now()
-        for row, (request, index) in enumerate(owners):
-            self._settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
+        with self._changed:
+            for row, (request, index) in enumerate(owners):
+                _settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
         self._learn(taken, len(inputs), started, decoded, done)
 
     def _process_tiles(self, taken: TakenBatch, started: float) -> None:
@@ -209,7 +210,8 @@ class Batcher:
                 self._check_wanted(request)
                 check = functools.partial(self._check_wanted, request)
                 row, request.beside[index] = request.network.run_tiles(request.pictures[index], check)
-                self._settle(taken, request, index, row, "")
+                with self._changed:
+                    _settle(taken, request, index, row, "")
                 read += 1
             except Exception as error:
                 self._fail(taken, request, index, error)
@@ -245,26 +247,27 @@ class Batcher:
 
     def _fail(self, taken: TakenBatch, request: QueuedRequest, index: int, error: Exception) -> None:
         """A picture that cannot be read is told; whatever else is raised belongs to its request; the thread must live on."""
-        if isinstance(error, PictureError):
-            self._settle(taken, request, index, None, str(error))
-        else:
+        told = str(error) if isinstance(error, PictureError) else ""
+        if not isinstance(error, PictureError):
             request.failure = error
-            self._settle(taken, request, index, None, "")
-
-    def _settle(
-        self, taken: TakenBatch, request: QueuedRequest, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
-    ) -> None:
-        request.rows[index], request.errors[index] = row, error
-        with self._changed:  # two threads may hold pictures of one request
-            request.missing -= 1
-            if request.missing == 0:
-                taken.finished.append(request)
+        with self._changed:
+            _settle(taken, request, index, None, told)
 
     def _tell(self, finished: list[QueuedRequest]) -> None:
         for loop in {request.loop for request in finished}:
             mine = [request for request in finished if request.loop is loop]
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(_answer, mine)
+
+
+def _settle(
+    taken: TakenBatch, request: QueuedRequest, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
+) -> None:
+    """What came of a picture; in the lock, since two threads may hold pictures of one request."""
+    request.rows[index], request.errors[index] = row, error
+    request.missing -= 1
+    if request.missing == 0:
+        taken.finished.append(request)
 
 
 def _answer(requests: list[QueuedRequest]) -> None:
