@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from tellapart.cli.plain_streams import harmless, unguarded
 from tellapart.cli.speaking import said
 from tellapart.reporter import Reporter, Silent, duration
 
@@ -61,15 +62,15 @@ class BarReporter:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=unguarded(sys.stderr), highlight=False)  # which may move the cursor
 
     def say(self, text: str) -> None:
         """One line."""
-        self._console.print(said(text), markup=False)
+        self._console.print(harmless(said(text)), markup=False)
 
     def warn(self, text: str) -> None:
         """One line in yellow."""
-        self._console.print(f"! {said(text)}", style="yellow", markup=False)
+        self._console.print(f"! {harmless(said(text))}", style="yellow", markup=False)
 
     @contextlib.contextmanager
     def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -92,7 +93,7 @@ class BarReporter:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(said(title), total=total)
+            task = progress.add_task(harmless(said(title)), total=total)
             yield lambda count: progress.advance(task, count)
             if total is None:
                 done = progress.tasks[task].completed or 1  # what counts nothing is one thing

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from tellapart.cli.plain_streams import guard_streams, unguarded
 from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, helped, language_asked, said, speak_chinese
 from tellapart.errors import TellapartError
 from tellapart.memory import memory_errors
@@ -126,12 +127,13 @@ def run(arguments: list[str] | None = None) -> None:
     gc.set_threshold(100_000, 20, 20)
     # Pydantic asks every package that is installed, hundreds of files, whether it brings a plugin; a command uses none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    guard_streams()
     sys.exit(execute(arguments))
 
 
 def execute(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in map(unguarded, (sys.stdout, sys.stderr)):
         # A terminal or pipe that lacks a character shows its code instead of ending the command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import click
 
+from tellapart.cli.plain_streams import unguarded
 from tellapart.language import OwnLanguage, is_simplified_chinese, system_language
 
 OPTION = "--lang"
@@ -72,8 +73,9 @@ def speak_chinese() -> None:
 
 
 def plain_output() -> TextIO:
-    """Standard output for what a program reads, line by line."""
-    return getattr(sys.stdout, "untranslated", sys.stdout)
+    """Standard output for what a program reads, line by line: every character as it is, unless a screen shows it."""
+    stream: TextIO = unguarded(sys.stdout)
+    return getattr(sys.stdout, "untranslated", sys.stdout) if stream.isatty() else stream
 
 
 def said(text: str) -> str:
