@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -92,6 +93,19 @@ def test_an_archive_is_walked_like_the_folder_that_it_packs(tmp_path: Path, kind
         ]
     )
     assert inside == PathItem(path=str(tmp_path / f"pets{ending}" / "b.png"), named=True)
+
+
+def test_the_pictures_of_shards_in_a_folder_or_a_pattern_are_those_of_each(tmp_path: Path) -> None:
+    for number in range(3):
+        with tarfile.open(tmp_path / f"s-{number}.tar", "w") as archive:
+            for name in ("a.jpg", "a.cls", "b.jpg"):
+                archive.addfile(tarfile.TarInfo(name))
+    (tmp_path / "z.tar").write_bytes(b"none")
+    names = ["a.cls", "a.jpg", "b.jpg"]
+    first = [str(tmp_path / f"s-{number}.tar" / name) for number in (0, 1) for name in names]
+    assert [item.path for item in expand([str(tmp_path / "s-{0..1}.tar")])] == first
+    whole = [item.path for item in expand([str(tmp_path)])]
+    assert whole == [*first, *(str(tmp_path / "s-2.tar" / name) for name in names), str(tmp_path / "z.tar")]
 
 
 def test_what_lies_in_a_broken_archive_is_left_to_its_row(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("tellapart.cli.export", "Write a trained model in other formats, each tested."),
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),
     "gallery": ("tellapart.cli.gallery", "Ship training pictures with a model, to show beside answers."),
+    "shard": ("tellapart.cli.shard", "Pack pictures into shards: few large files, read in order."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "recipe": ("tellapart.cli.recipe", "Write a recipe from what a Keras program says of augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),

@@ -1,0 +1,104 @@
+"""Every command of the tutorials is run. In: their documents, tiny pictures. Out: each has done what it promises."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tellapart.cli.main import execute
+
+from .documents import CHAPTERS, CHINESE, MATTERS, blocks, chapter_lines, further_lines, matter_lines, words_of
+from .walking import CONVERTED, Walk, copy_recipes
+from .world import make_world
+
+QUICK = ("check", "augment", "network", "models", "recipe", "demo")  # of these every chapter's are run each time
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def walk(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Walk]:
+    """A reader in a folder with all that the chapters name; no hub answers, and what is fetched is there already."""
+    make_world(tmp_path)
+    copy_recipes(tmp_path)
+    (small,) = blocks(CHINESE / "first-cnn.md", "toml")
+    (tmp_path / "small.toml").write_text(small, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELLAPART_CACHE", str(cache))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    reader = Walk(tmp_path, capsys)
+    yield reader
+    reader.end()
+
+
+def converted(line: str) -> bool:
+    return bool(CONVERTED & set(words_of(line)))
+
+
+def type_all(walk: Walk, *documents: list[str], later: tuple[str, ...] = ()) -> None:
+    """Every line, those behind one that failed too; then all that failed are told. Each document begins with nothing written."""
+    failed = []
+    for lines in documents:
+        for line in lines:
+            if converted(line) or (later and line.startswith(later)):
+                continue
+            try:
+                walk.type(line)
+            except (AssertionError, OSError, ValueError, KeyError, TypeError) as error:
+                failed.append(f"{line}\n{error}")
+        walk.tidy()
+    assert failed == [], "\n\n".join(failed)
+
+
+@pytest.mark.slow
+def test_the_second_chapter_from_top_to_bottom(walk: Walk) -> None:
+    type_all(walk, chapter_lines(2), further_lines(2), later=("make demo", "tensorboard"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(1, 6), ids=CHAPTERS)
+def test_every_chapter_from_top_to_bottom(walk: Walk, number: int) -> None:
+    type_all(walk, chapter_lines(number), further_lines(number))
+
+
+CNN = "tellapart train pictures/ --recipe recipes/two_classes_cnn.toml"
+# What a chapter on a matter finds there: its reader has trained something.
+FOUND = {
+    "explaining": CNN,
+    "compression": CNN,
+    "export": CNN,
+    "serving": "tellapart train cats_and_dogs/ --strategy probe",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MATTERS)
+def test_every_chapter_on_a_matter(walk: Walk, name: str) -> None:
+    found = [FOUND[name]] if name in FOUND else []
+    type_all(walk, [*found, *matter_lines(name)])
+
+
+@pytest.mark.export
+def test_formats_that_need_converters(walk: Walk) -> None:
+    """The export lines of all chapters, with environments that TELLAPART_TOOLS names or that are made."""
+    documents = [chapter_lines(number) + further_lines(number) for number in range(1, 6)] + list(
+        map(matter_lines, MATTERS)
+    )
+    lines = dict.fromkeys(line for lines in documents for line in lines if converted(line))
+    assert len(lines) >= 3
+    walk.tools = os.environ.get("TELLAPART_TOOLS", "")
+    # Surer than after one epoch, so that integers do not change its answers.
+    train = ["train", "mnist.npz", "--recipe", "recipes/mnist_lenet.toml", "--epochs", "40", "--no-report"]
+    assert execute(train) == 0
+    for line in lines:
+        walk.type(line)
