@@ -261,17 +261,17 @@ def _by_lines(english: str, chinese: str) -> list[tuple[str, str]]:
 
 def chinese_sentences() -> Mapping[str, str]:
     """The whole table: English -> Chinese."""
-    return _table()["sentences"]
+    return _table("chinese.toml")["sentences"]
 
 
 def chinese_words() -> Mapping[str, str]:
     """Words that stand alone, at the head of a row or column; where they are found in a line they may be names."""
-    return _table()["words"]
+    return _table("chinese_words.toml")["words"]
 
 
 @functools.cache
-def _table() -> Mapping[str, Mapping[str, str]]:
-    text = (importlib.resources.files("tellapart.cli") / "chinese.toml").read_text(encoding="utf-8")
+def _table(name: str) -> Mapping[str, Mapping[str, str]]:
+    text = (importlib.resources.files("tellapart.cli") / name).read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
