@@ -124,15 +124,11 @@ def report(done: Done) -> None:
 
 
 def predict(done: Done) -> None:
-    if isinstance(done.found.get("out"), str | Path):
-        done.said = (
-            (done.folder / done.found["out"]).read_text(encoding="utf-8")
-            if (done.folder / done.found["out"]).is_file()
-            else "x,y\nz"
-        )
-    assert done.said.strip(), "nothing was answered"
-    if done.found.get("format") == "csv":
-        assert len(done.said.strip().splitlines()) >= 2, done.said
+    out = done.folder / str(done.found.get("out") or "")
+    answers = out.read_text(encoding="utf-8") if out.is_file() else done.said
+    assert answers.strip() or out != done.folder, "nothing was answered"
+    if done.found.get("layout") in ("csv", "jsonl"):
+        assert len(answers.strip().splitlines()) >= (2 if done.found["layout"] == "csv" else 1), answers
 
 
 def explain(done: Done) -> None:
