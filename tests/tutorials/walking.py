@@ -65,7 +65,8 @@ def tiny(words: list[str]) -> list[str]:
         return [*less, *(["--epochs", "1"] if {"--prune", "--distill", "--qat"} & set(words) else [])]
     if "--resume" in words:
         return less
-    less += ["--epochs", "1"]
+    probed = "--strategy probe" in line or (words[0] == "search" and not {"--strategy", "--grid"} & set(words))
+    less += [] if probed else ["--epochs", "1"]
     if {"raccoons/", "slides/"} & set(words):
         less += ["--set", "network.size=64"]
     if "--from" not in words and not any(name in line for name in OWN_SIZE):
