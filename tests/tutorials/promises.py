@@ -14,7 +14,6 @@ from typing import Any
 from tellapart.bundle import read_manifest
 from tellapart.settings.reading import parse_assignment
 
-
 AS_USUAL = "loop.weight_decay=0.05"  # is what AdamW has anyway, and then no line of a recipe
 
 

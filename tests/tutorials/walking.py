@@ -81,11 +81,10 @@ def tiny(words: list[str]) -> list[str]:
 class Walk:
     """A folder, what was typed in it, and the servers that still run."""
 
-    def __init__(
-        self, folder: Path, screen: pytest.CaptureFixture[str], weights: dict[str, Path] | None = None
-    ) -> None:
-        """`weights`: a file for networks whose weights no hub gives here."""
-        self.folder, self._screen, self._weights = folder, screen, weights or {}
+    def __init__(self, folder: Path, screen: pytest.CaptureFixture[str]) -> None:
+        """The folder is the one that one is in."""
+        self.folder, self._screen = folder, screen
+        self.weights: dict[str, Path] = {}  # files of networks, by timm's name
         self._server: subprocess.Popen[str] | None = None
         self._port = 0
         self._made: set[Path] = set()
@@ -306,7 +305,7 @@ class Walk:
             return words
         recipe = next((self.folder / word for word in words if word.startswith("recipes/")), None)
         text = recipe.read_text(encoding="utf-8") if recipe else ""
-        for name, file in self._weights.items():
+        for name, file in self.weights.items():
             if f'backbone = "{name}"' in text:
                 return [*words, "--weights", str(file)]
         return words
