@@ -69,7 +69,7 @@ def tiny(words: list[str]) -> list[str]:
     less += [] if probed else ["--epochs", "1"]
     if {"raccoons/", "slides/"} & set(words):
         less += ["--set", "network.size=64"]
-    if "--from" not in words and not any(name in line for name in OWN_SIZE):
+    if not {"--from", "--small"} & set(words) and not any(name in line for name in OWN_SIZE):
         less += ["--set", "network.size=32"]
     if "recipes/valid_cnn" in line:
         less += ["--set", "network.size=192", "--limit", "8"]
