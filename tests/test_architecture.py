@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from collections import defaultdict
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -78,7 +79,10 @@ CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time", "time"}
 
 def clock_reads(path: Path) -> list[int]:
     """The lines that assert on a clock of the module `time`, or on a number that was taken from one in the same file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if "time." not in text:
+        return []
+    tree = ast.parse(text)
 
     def reads(node: ast.AST) -> bool:
         calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
@@ -124,11 +128,17 @@ def test_a_training_on_the_cached_network_does_not_wait_for_torch() -> None:
     assert done.stdout == "[]\n"
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A source file, parsed once for all that ask."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def classes_by_name(folder: Path) -> dict[str, list[str]]:
     """Where each class of that name stands, of those that stand twice; one with _ in front is at home in its file."""
     places = defaultdict(list)
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path.relative_to(folder).as_posix())
     return {name: found for name, found in places.items() if len(found) > 1}
@@ -192,7 +202,7 @@ AT_HOME = {
 def asks_for_a_task(path: Path) -> list[int]:
     """The lines that hold a task's name as a value, or ask whether something is one task's target or record."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         asked: list[ast.AST] = []
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in TASK_NAMES:
             found.append(node.lineno)

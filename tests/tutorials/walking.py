@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from tellapart.cli.main import execute, main
+from tellapart.cli.several import SeveralWords
 from tellapart.workflows.demo_sets import DEMO_SETS
 
 from .documents import LAUNCHER, REPOSITORY, words_of
@@ -45,7 +46,8 @@ def parsed(words: list[str]) -> dict[str, Any]:
         command = command.get_command(context, words[0])
     assert command is not None, words
     inner = click.Context(command, info_name=words[0], parent=context)
-    found, extra, _ = command.make_parser(inner).parse_args(words[1:])
+    given = command.spread(words[1:]) if isinstance(command, SeveralWords) else words[1:]
+    found, extra, _ = command.make_parser(inner).parse_args(given)
     assert not extra, extra
     for parameter in command.params:
         value = found.get(str(parameter.name))

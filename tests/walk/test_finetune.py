@@ -32,10 +32,10 @@ from tellapart.training.probe import fit_probe
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 SHORT: dict[str, Any] = {
     "report": False,
-    "network": {"test_time_augmentation": "dihedral"},
+    "network": {"test_time_augmentation": "dihedral", "size": 96},
     "finetune": {"unfreeze": "1", "views": 2},
     "augment": {"preset": "none", "rotation": 10.0},
-    "loop": {"epochs": 2, "learning_rate": 3e-4},
+    "loop": {"epochs": 2, "learning_rate": 1e-4},
 }
 WITHOUT_BATCH_NORM = "network.blocks=[{filters=8,batch_norm=false},{filters=16,batch_norm=false}]"
 SCRATCH: dict[str, Any] = {
@@ -121,7 +121,7 @@ def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tune
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
     assert moved
     assert all(name.startswith(("blocks.6", "conv_head", "bn2", "classifier")) for name in moved)
-    # The classifier began as the last layer's probe, which is fitted here once more: it is still far nearer to it than to nothing.
+    # The classifier began as the last layer's probe, which is fitted here once more: it still points where that points.
     run = OpenRun(tuned.run)
     with open_cache() as cache:
         found = embed_run(run, cache, Silent())
@@ -132,8 +132,8 @@ def test_fine_tuning_starts_from_the_probe_and_moves_the_upper_stages_alone(tune
     assert before["classifier.weight"].shape == (3, 784 + 1280), (
         "all stages, of which the head that trains has the last alone"
     )
-    distance = np.linalg.norm(after["classifier.weight"] - probe.weight)
-    assert distance < 0.5 * np.linalg.norm(probe.weight)
+    ours, theirs = after["classifier.weight"].ravel(), probe.weight.ravel()
+    assert ours @ theirs > 0.9 * np.linalg.norm(ours) * np.linalg.norm(theirs)
 
 
 @pytest.mark.long

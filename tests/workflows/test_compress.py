@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 from dataclasses import replace
@@ -25,6 +26,8 @@ from tellapart.reporting.blocks import Table
 from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.compressed import compressed_section
 from tellapart.runs.finished import open_finished
+from tellapart.serving.engines import MOST_LOST
+from tellapart.serving.quickest import read_quickest
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing import concluding, integers
 from tellapart.workflows.compressing.compressible import open_compressible
@@ -49,6 +52,16 @@ def small(run: Path) -> Compressed:
 def left(folder: Path) -> list[str]:
     """What lies beside the run, hidden folders too."""
     return sorted(one.name for one in folder.iterdir())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_which_engine_is_the_quickest_is_kept_where_it_may_be_taken(small: Compressed) -> None:
+    kept = read_quickest(small.run / "model.onnx", (small.run / "model.onnx").read_bytes())
+    by = open_finished(small.run).manifest.compression
+    assert by is not None
+    assert (kept is not None) == (
+        by.by_openvino is not None and by.by_openvino.score.value >= by.after.score.value - MOST_LOST
+    )
 
 
 def test_the_result_is_a_run_like_any_other(run: Path, small: Compressed) -> None:

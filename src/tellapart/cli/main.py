@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, helped, language_asked, said, speak_chinese
+from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, guard_screen, helped, language_asked, said, without_chinese
 from tellapart.errors import TellapartError
 from tellapart.memory import memory_errors
 
@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("tellapart.cli.export", "Write a trained model in other formats, each tested."),
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),
     "gallery": ("tellapart.cli.gallery", "Ship training pictures with a model, to show beside answers."),
+    "shard": ("tellapart.cli.shard", "Pack pictures into shards: few large files, read in order."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "recipe": ("tellapart.cli.recipe", "Write a recipe from what a Keras program says of augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
@@ -136,8 +137,16 @@ def execute(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     width: dict[str, Any] = {}
-    if language_asked(sys.argv[1:] if arguments is None else arguments) == "zh":
-        speak_chinese()
+    chinese = language_asked(sys.argv[1:] if arguments is None else arguments) == "zh"
+    lacking = without_chinese() if chinese else ""
+    guard_screen(chinese=chinese and not lacking)
+    if lacking:
+        print(
+            f"! The screen speaks English: its encoding, {lacking}, has no Chinese letters. For Chinese, set "
+            "PYTHONIOENCODING=utf-8 where the terminal shows UTF-8.",
+            file=sys.stderr,
+        )
+    elif chinese:
         helped(main)
         width = {"max_content_width": WIDTH, "terminal_width": WIDTH}
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
+AT_ONCE, LETTERS_AT_ONCE = 20_000, 1_000_000  # texts and letters whose n-grams are in memory together
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
 UNSEEN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -36,6 +37,19 @@ class CleanTexts(Sequence[str]):
         if isinstance(place, slice):
             return [clean(self._texts[row]) for row in self._rows[place]]
         return clean(self._texts[self._rows[place]])
+
+
+def in_parts(texts: Iterable[str], *, most: int = AT_ONCE, letters: int = LETTERS_AT_ONCE) -> Iterator[list[str]]:
+    """All of them, so many at a time or fewer of long ones; one part of none where there are none."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        if part and (len(part) == most or size + len(text) > letters):
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text)
+    yield part
 
 
 def clean(text: str) -> str:

@@ -18,7 +18,8 @@ from tellapart.preprocessing import Preprocessing
 from tellapart.settings.reading import make_settings
 from tellapart.tasks.segmentation.network import PixelNetwork
 from tellapart.tasks.segmentation.probe_network import LinearProbe, ProbeNetwork, map_widths
-from tellapart.tasks.segmentation.region_heat import gradient_heat, rebuilt
+from tellapart.tasks.segmentation.rebuilding import rebuilt
+from tellapart.tasks.segmentation.region_heat import gradient_heat
 from tellapart.tasks.segmentation.starting import new_network
 from tests.answers.made_masker import masker_manifest
 

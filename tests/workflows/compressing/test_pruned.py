@@ -16,7 +16,6 @@ from tellapart.errors import SettingsError
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
 from tellapart.runs.finished import open_finished
-from tellapart.tasks.table import task_of
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.opened import open_network
@@ -104,12 +103,8 @@ def test_what_makes_no_sense_is_refused(small_run: Path, asked: dict[str, Any], 
         compress(small_run, reporter=Silent(), **asked)
 
 
-def test_what_has_a_head_of_its_own_or_is_in_integers_is_refused(small_run: Path, tmp_path: Path) -> None:
+def test_what_is_in_integers_is_refused(small_run: Path, tmp_path: Path) -> None:
     work = open_compressible(small_run, tmp_path, Silent())
-    with pytest.raises(
-        SettingsError, match=r"the task detection has a network of its own; only classifiers on an embedding"
-    ):
-        open_network(replace(work, task=task_of("detection")))
     with pytest.raises(ValueError, match=r"in integers or halves cannot be trained; do that last"):
         open_network(replace(work, steps=(CompressionStep(kind="int8", told=""),)))
 

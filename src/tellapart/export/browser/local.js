@@ -7,7 +7,8 @@ const RUNTIME = "page/ort-wasm-simd-threaded";
 
 let opened = null;
 
-/** The network as a function from an input's bytes to its outputs by name. It is opened once; where that failed, tried again. */
+/** The network as a function to its outputs by name, from a picture's bytes or from {name, type, data, dims}. It is opened once; where
+ * that failed, tried again. */
 export function network() {
   return (opened ??= open().catch((error) => {
     opened = null;
@@ -21,10 +22,11 @@ async function open() {
   if (alone) await runtimeInScripts();
   else ort.env.wasm.wasmPaths = { mjs: new URL(`${RUNTIME}.mjs`, location.href).href, wasm: new URL(`${RUNTIME}.wasm`, location.href).href };
   const model = alone ? await fromScript("model") : "model.onnx";
-  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], logSeverityLevel: 3 });
   return async (input) => {
     const side = Math.sqrt(input.length / 3);
-    const found = await session.run({ image: new ort.Tensor("uint8", input, [1, side, side, 3]) });
+    const { name, type, data, dims } = input.dims ? input : { name: "image", type: "uint8", data: input, dims: [1, side, side, 3] };
+    const found = await session.run({ [name]: new ort.Tensor(type, data, dims) });
     return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
   };
 }
@@ -33,6 +35,14 @@ async function runtimeInScripts() {
   ort.env.wasm.wasmBinary = await fromScript("runtime");
   const glue = new Blob([await fromScript("glue")], { type: "text/javascript" });
   ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(glue) };
+}
+
+/** The bytes of a file beside the page. */
+export async function fileBytes(name) {
+  if (location.protocol === "file:") return fromScript(name);
+  const answer = await fetch(name);
+  if (!answer.ok) throw new Error(`${name} is not there (${answer.status})`);
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
 /** The bytes that a script of file/ holds as text. */
