@@ -109,7 +109,15 @@ def build_requests(plan: dict[str, Any]) -> list[bytes]:
     if (together := plan.get("together", 1)) > 1:
         files = [Path(file).read_bytes() for file in plan["files"]]
         return [_form(plan, [files[(at + i) % len(files)] for i in range(together)]) for at in range(len(files))]
-    build = {"raw": _raw, "multipart": _multipart, "base64": _base64, "v2": _v2, "grpc": _grpc}[plan["encoding"]]
+    build = {
+        "raw": _raw,
+        "json": _json,
+        "multipart": _multipart,
+        "base64": _base64,
+        "v2": _v2,
+        "grpc": _grpc,
+        "built": lambda _, data: data,
+    }[plan["encoding"]]
     return [build(plan, Path(file).read_bytes()) for file in plan["files"]]
 
 
@@ -120,6 +128,10 @@ def _http(plan: dict[str, Any], body: bytes, *fields: str) -> bytes:
 
 def _raw(plan: dict[str, Any], data: bytes) -> bytes:
     return _http(plan, data, "Content-Type: image/jpeg")
+
+
+def _json(plan: dict[str, Any], data: bytes) -> bytes:
+    return _http(plan, data, "Content-Type: application/json")
 
 
 def _multipart(plan: dict[str, Any], data: bytes) -> bytes:
@@ -238,7 +250,7 @@ async def open_loop(ask: Ask, requests: list[bytes], *, rate: float, settle: flo
 async def main() -> None:
     plan = json.load(sys.stdin)
     requests = build_requests(plan)
-    ask = (Grpc(plan) if plan["encoding"] == "grpc" else Http(plan)).ask
+    ask = (Grpc(plan) if plan["encoding"] in ("grpc", "built") else Http(plan)).ask
     await closed_loop(ask, requests, clients=plan.get("clients", 1), seconds=plan["warm_up"])
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     if "rate" in plan:

@@ -20,7 +20,7 @@ from tellapart.texts.vocabulary import GramInputs, look_up
 from tellapart.training.ngram_rows import CountRows, KeptRows, StoredRows, parts_of
 
 MOST_GRAMS = 400_000  # the most frequent ones of all that are in two texts or more
-_MOST_KEPT = 30_000_000  # n-grams of texts, each as often as it counts, from which they are kept on disk
+_MOST_KEPT = 8_000_000  # n-grams of texts, each as often as it counts, from which they are kept on disk
 _MOST_INT32 = 2**31 - 1
 LEAST_TEXTS = 2  # texts that must have an n-gram for the model to know it
 

@@ -19,6 +19,7 @@ from tellapart.texts.ngrams import Rules
 from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
+from tellapart.training.memory import give_freed_memory_back
 from tellapart.training.ngram_counts import (
     LEAST_TEXTS,
     MOST_GRAMS,
@@ -127,8 +128,10 @@ def fit_ngrams(
     if len(few) < len(texts):  # what was chosen is learned from all of them
         before = counted.inputs
         del counted
+        give_freed_memory_back()
         counted = _count(texts, best.chosen.rules, given)
         best.start = _moved(best.start, before, counted.inputs)
+        give_freed_memory_back()
     fitted = _fit(counted.rows, labels, weights, classes, best.chosen, best.start)
     held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
     if best.logits is not None:
