@@ -105,7 +105,10 @@ class Grpc:
 
 
 def build_requests(plan: dict[str, Any]) -> list[bytes]:
-    """A request for each file, as bytes on the wire."""
+    """A request for each file, as bytes on the wire; for every few of them where the plan says `together`."""
+    if (together := plan.get("together", 1)) > 1:
+        files = [Path(file).read_bytes() for file in plan["files"]]
+        return [_form(plan, [files[(at + i) % len(files)] for i in range(together)]) for at in range(len(files))]
     build = {
         "raw": _raw,
         "json": _json,
@@ -132,8 +135,13 @@ def _json(plan: dict[str, Any], data: bytes) -> bytes:
 
 
 def _multipart(plan: dict[str, Any], data: bytes) -> bytes:
+    return _form(plan, [data])
+
+
+def _form(plan: dict[str, Any], files: list[bytes]) -> bytes:
     head = f'--part\r\nContent-Disposition: form-data; name="{plan["field"]}"; filename="a.jpg"\r\n'
-    body = f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + data + b"\r\n--part--\r\n"
+    head += "Content-Type: image/jpeg\r\n\r\n"
+    body = b"".join(head.encode() + data + b"\r\n" for data in files) + b"--part--\r\n"
     return _http(plan, body, "Content-Type: multipart/form-data; boundary=part")
 
 
@@ -194,6 +202,8 @@ async def closed_loop(ask: Ask, requests: list[bytes], *, clients: int, seconds:
             now = time.perf_counter()
             if now <= end:
                 seen.add(outcome, now - started)
+            else:
+                seen.counts["after the end"] += 1
             at += clients
             if outcome != "ok":
                 await asyncio.sleep(AGAIN_SECONDS)

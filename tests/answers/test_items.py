@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tellapart.answers.items import PathItem, expand, is_address, read_file, read_item
-from tellapart.errors import DataError, PictureError
+from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.storage import own_folder
 
 
@@ -91,6 +93,19 @@ def test_an_archive_is_walked_like_the_folder_that_it_packs(tmp_path: Path, kind
         ]
     )
     assert inside == PathItem(path=str(tmp_path / f"pets{ending}" / "b.png"), named=True)
+
+
+def test_the_pictures_of_shards_in_a_folder_or_a_pattern_are_those_of_each(tmp_path: Path) -> None:
+    for number in range(3):
+        with tarfile.open(tmp_path / f"s-{number}.tar", "w") as archive:
+            for name in ("a.jpg", "a.cls", "b.jpg"):
+                archive.addfile(tarfile.TarInfo(name))
+    (tmp_path / "z.tar").write_bytes(b"none")
+    names = ["a.cls", "a.jpg", "b.jpg"]
+    first = [str(tmp_path / f"s-{number}.tar" / name) for number in (0, 1) for name in names]
+    assert [item.path for item in expand([str(tmp_path / "s-{0..1}.tar")])] == first
+    whole = [item.path for item in expand([str(tmp_path)])]
+    assert whole == [*first, *(str(tmp_path / "s-2.tar" / name) for name in names), str(tmp_path / "z.tar")]
 
 
 def test_what_lies_in_a_broken_archive_is_left_to_its_row(tmp_path: Path) -> None:
@@ -218,3 +233,21 @@ def test_why_a_file_cannot_be_read(tmp_path: Path, name: str, words: str) -> Non
     with pytest.raises(PictureError) as fault:
         read_file(os.path.join(tmp_path, name))
     assert str(fault.value) == words
+
+
+def test_a_source_that_is_damaged_is_an_item_with_its_reason(tmp_path: Path) -> None:
+    """Where others are named beside it; who wants the whole or nothing hears an error."""
+    damaged = [tmp_path / name for name in ("a.zip", "b.tar.gz", "c.npz", "d.parquet", "e.npy")]
+    for path in damaged:
+        path.write_bytes(b"PK\x03\x04 cut short")
+    fine = tmp_path / "fine.png"
+    fine.write_bytes(b"")
+    found = list(expand([str(path) for path in (*damaged, fine)], tolerant=True))
+    assert [item.path for item in found] == [str(path) for path in (*damaged, fine)]
+    assert [bool(item.error) for item in found] == [True] * 5 + [False]
+    for item in found[:5]:
+        assert item.named
+        with pytest.raises(PictureError, match=re.escape(item.error)):
+            read_item(item)
+        with pytest.raises((DataError, StorageError)):
+            list(expand([item.path]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -68,3 +69,20 @@ def test_an_archive_learns_and_answers_as_its_folder_does(trained_run: Any, tmp_
         "labels.csv",
         "sheet.png",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", [pytest.param(layout, marks=pytest.mark.long) for layout in ("tar", "parquet")])
+def test_shards_learn_and_answer_as_their_folder_does(trained_run: Any, tmp_path: Path, layout: str) -> None:
+    shards = tmp_path / "shards"
+    command("shard", trained_run.pictures, "--out", shards, "--format", layout, "--quiet")
+    result = tellapart.train(shards, out=tmp_path / "runs", strategy="probe", device="cpu", report=False)
+    assert (result.classes, result.accuracy) == (trained_run.result.classes, trained_run.result.accuracy)
+    columns = ("content_hash", "target", "split")
+    splits = []
+    for run in (trained_run.run, result.run):
+        with (run / "examples.csv").open(newline="", encoding="utf-8") as file:
+            splits.append(sorted(tuple(row[name] for name in columns) for row in csv.DictReader(file)))
+    assert splits[0] == splits[1]
+    rows = command("predict", result.run, shards, "--format", "csv").splitlines()
+    assert len(rows) == len(command("predict", trained_run.run, trained_run.pictures, "--format", "csv").splitlines())

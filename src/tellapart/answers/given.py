@@ -60,7 +60,7 @@ def gather(pictures: PictureLike | Sequence[PictureLike]) -> Iterator[PathItem |
     """
     for number, picture in enumerate(_several(pictures)):
         if isinstance(picture, str | os.PathLike):
-            yield from expand([os.fspath(picture)])
+            yield from expand([os.fspath(picture)], tolerant=True)
         elif isinstance(picture, bytes | bytearray | memoryview):
             yield GivenItem(data=bytes(picture))
         elif isinstance(picture, np.ndarray):

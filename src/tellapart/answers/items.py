@@ -7,14 +7,18 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.decoding import UNKNOWN_FORMAT
 from tellapart.errors import DataError, MissingFormat, PictureError, StorageError
+from tellapart.sources.braces import expand_braces, is_pattern
 from tellapart.sources.reading import is_archive, is_array_file, is_picture_table, open_archive, read_bytes, split_path
+from tellapart.sources.remote.addresses import is_remote
 from tellapart.storage import is_own
 
 # Tables as text, whose bytes do not say what they are.
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson")
 _LIST = ".txt"
+_SHARD = ".tar"  # folders of them are read as one data set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,23 +27,21 @@ class PathItem:
 
     path: str
     named: bool
+    error: str = ""  # why nothing in it can be read, where that is known already
 
 
-def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathItem]:
+def expand(paths: Iterable[str], own: list[str] | None = None, *, tolerant: bool = False) -> Iterator[PathItem]:
     """Files and addresses as they are, folders and archives walked in sorted order, globs expanded; hidden files are left out.
 
-    Of a parquet or Arrow file its pictures are taken. A folder that we wrote is passed over where it is only found, not named;
-    `own` then hears of it.
-    Raises: DataError when a glob matches nothing, or a table holds no pictures; MissingFormat without its reader. A file that does
-    not exist is left for its row to say so.
+    Of a parquet or Arrow file, and of a tar in a folder, its pictures are taken; braces, {000..099}, stand for several names.
+    A folder that we wrote is passed over where it is only found, not named; `own` then hears of it. Where `tolerant`, a named
+    archive or table that cannot be read is an item that says why.
+    Raises: DataError when a glob matches nothing, or a table holds no pictures; StorageError; MissingFormat without its reader. A
+    file that does not exist is left for its row to say so.
     """
-    for path in paths:
-        if os.path.isdir(path):
-            yield from _walk(path, own)
-        elif is_archive(path):
-            yield from _members(path)
-        elif is_picture_table(path):
-            yield from _rows(path)
+    for path in _each(paths):
+        if (whole := _whole(path, own)) is not None:
+            yield from whole if os.path.isdir(path) else _or_why_not(whole, path, tolerant=tolerant)
         elif (inside := split_path(path)) is not None and _is_folder(*inside):
             yield from _members(*inside)
         elif os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
@@ -54,11 +56,37 @@ def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathI
                 if os.path.isdir(match):
                     yield from _walk(match, own)
                 elif is_archive(match):
-                    yield from _members(match)
+                    yield from _or_why_not(_members(match), match, tolerant=tolerant)
                 elif is_picture_table(match):
                     yield from _found_rows(match)
                 else:
                     yield PathItem(path=match, named=False)
+
+
+def _or_why_not(items: Iterator[PathItem], path: str, *, tolerant: bool) -> Iterator[PathItem]:
+    """What an archive or table holds, up to where it cannot be read."""
+    try:
+        yield from items
+    except (DataError, StorageError) as error:
+        if not tolerant:
+            raise
+        yield PathItem(path=path, named=True, error=str(error).removesuffix("."))
+
+
+def _whole(path: str, own: list[str] | None) -> Iterator[PathItem] | None:
+    """All that a folder, an archive, a table or a place elsewhere holds; None for anything else."""
+    if os.path.isdir(path):
+        return _walk(path, own)
+    if is_archive(path):
+        return _members(path)
+    if is_picture_table(path):
+        return _rows(path)
+    return _elsewhere(path) if is_remote(path) else None
+
+
+def _each(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        yield from expand_braces(path) if is_pattern(path) else (path,)
 
 
 def _walk(folder: str, own: list[str] | None) -> Iterator[PathItem]:
@@ -75,7 +103,11 @@ def _walk(folder: str, own: list[str] | None) -> Iterator[PathItem]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in found)
         for name in sorted(files):
             path = os.path.join(parent, name)
-            if not name.startswith("."):
+            if name.startswith("."):
+                continue
+            if name.lower().endswith(_SHARD) and is_archive(path):
+                yield from _found_members(path)
+            else:
                 yield from _found_rows(path) if is_picture_table(path) else [PathItem(path=path, named=False)]
 
 
@@ -94,6 +126,32 @@ def _members(archive: str, folder: str = "") -> Iterator[PathItem]:
             part.startswith(".") or part == "__MACOSX" for part in name.split("/")
         ):
             yield PathItem(path=os.path.join(archive, *name.split("/")), named=False)
+
+
+def _elsewhere(path: str) -> Iterator[PathItem]:
+    """A picture that lies elsewhere, or all pictures and shards in a folder there. Raises: StorageError, MissingFormat."""
+    if os.path.splitext(path)[1].lower() in FORMAT_OF_EXTENSION:
+        yield PathItem(path=path, named=True)
+        return
+    from tellapart.sources.remote.blocks import list_remote
+
+    try:
+        files = list_remote(path)
+    except OSError as error:
+        raise StorageError(f"{path!r} cannot be listed: {error.strerror}.") from None
+    for file in files:
+        if is_archive(file):
+            yield from _found_members(file)
+        else:
+            yield from _found_rows(file) if is_picture_table(file) else [PathItem(path=file, named=False)]
+
+
+def _found_members(archive: str) -> Iterator[PathItem]:
+    """The same of an archive that nobody named: one that cannot be read is a row of its own."""
+    try:
+        yield from _members(archive)
+    except (DataError, StorageError):
+        yield PathItem(path=archive, named=False)
 
 
 def _rows(table: str) -> Iterator[PathItem]:
@@ -129,7 +187,9 @@ def is_address(text: str) -> bool:
 
 def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
     """The bytes of a file, or of a picture at an address: at a private one only if allowed. Raises: PictureError."""
-    if is_address(item.path) and not os.path.lexists(item.path):
+    if item.error:
+        raise PictureError(item.error)
+    if is_address(item.path) and not os.path.lexists(item.path) and not is_remote(item.path):
         from tellapart.answers.addresses import any_address, fetch, is_public  # most have no use for TLS
 
         return fetch(item.path, allowed=any_address if allow_private else is_public)

@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tellapart.cli.plain_streams import harmless, unguarded
-from tellapart.cli.speaking import said
+from tellapart.cli.screen import harmless
+from tellapart.cli.speaking import guard_screen, said, speaks_chinese, terminal
 from tellapart.reporter import Reporter, Silent, duration
 
 _PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
@@ -62,7 +62,7 @@ class BarReporter:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(file=unguarded(sys.stderr), highlight=False)  # which may move the cursor
+        self._console = Console(file=terminal(), highlight=False)
 
     def say(self, text: str) -> None:
         """One line."""
@@ -92,7 +92,9 @@ class BarReporter:
             TextColumn(said("time left")),
             TimeRemainingColumn(),
         )
+        chinese = speaks_chinese()
         with Progress(*columns, console=self._console) as progress:
+            guard_screen(chinese=chinese)  # rich puts its own streams in the place of ours, until the bar ends
             task = progress.add_task(harmless(said(title)), total=total)
             yield lambda count: progress.advance(task, count)
             if total is None:

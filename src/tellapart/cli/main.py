@@ -17,8 +17,7 @@ from typing import Any
 
 import click
 
-from tellapart.cli.plain_streams import guard_streams, unguarded
-from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, helped, language_asked, said, speak_chinese
+from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, guard_screen, helped, language_asked, said, without_chinese
 from tellapart.errors import TellapartError
 from tellapart.memory import memory_errors
 
@@ -34,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("tellapart.cli.export", "Write a trained model in other formats, each tested."),
     "serve": ("tellapart.cli.serve", "Serve models over HTTP and gRPC."),
     "gallery": ("tellapart.cli.gallery", "Ship training pictures with a model, to show beside answers."),
+    "shard": ("tellapart.cli.shard", "Pack pictures into shards: few large files, read in order."),
     "augment": ("tellapart.cli.augment", "Draw what training will see of pictures under augmentation."),
     "recipe": ("tellapart.cli.recipe", "Write a recipe from what a Keras program says of augmentation."),
     "evaluate": ("tellapart.cli.evaluate", "Test a trained model on labelled pictures."),
@@ -127,24 +127,33 @@ def run(arguments: list[str] | None = None) -> None:
     gc.set_threshold(100_000, 20, 20)
     # Pydantic asks every package that is installed, hundreds of files, whether it brings a plugin; a command uses none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    guard_streams()
     sys.exit(execute(arguments))
 
 
 def execute(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in map(unguarded, (sys.stdout, sys.stderr)):
+    for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that lacks a character shows its code instead of ending the command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     width: dict[str, Any] = {}
-    if language_asked(sys.argv[1:] if arguments is None else arguments) == "zh":
-        speak_chinese()
+    chinese = language_asked(sys.argv[1:] if arguments is None else arguments) == "zh"
+    lacking = without_chinese() if chinese else ""
+    guard_screen(chinese=chinese and not lacking)
+    if lacking:
+        print(
+            f"! The screen speaks English: its encoding, {lacking}, has no Chinese letters. For Chinese, set "
+            "PYTHONIOENCODING=utf-8 where the terminal shows UTF-8.",
+            file=sys.stderr,
+        )
+    elif chinese:
         helped(main)
         width = {"max_content_width": WIDTH, "terminal_width": WIDTH}
     try:
         with memory_errors():
-            code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False, **width)
+            code: Any = main.main(
+                args=without_secrets(arguments), prog_name="tellapart", standalone_mode=False, **width
+            )
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TellapartError as error:
@@ -160,6 +169,16 @@ def execute(arguments: list[str] | None = None) -> int:
         return _output_failed(error)
     except _NobodyReads as gone:
         return _output_failed(gone.pipe)
+
+
+def without_secrets(arguments: list[str] | None) -> list[str]:
+    """The arguments with addresses of shards told, and without their passwords and signatures: nothing that is written has them."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not any(":/" in argument for argument in given):
+        return given
+    from tellapart.sources.remote.addresses import tell_argument
+
+    return [tell_argument(argument) for argument in given]
 
 
 def _output_failed(error: OSError) -> int:

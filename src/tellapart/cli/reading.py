@@ -62,7 +62,7 @@ _OPTIONS = (
         "--classes",
         metavar="NAMES",
         help="Of masks: the names of their values between commas, from 0 on or as NAME=3, NAME=1-9, NAME=#ff0000; or a file of "
-        "them.  [default: found beside the masks, or the values]",
+        "them. Of shards whose classes are numbers: their names, from 0 on.  [default: found beside them, or the numbers]",
     ),
     click.option(
         "--ignore-label",

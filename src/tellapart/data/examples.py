@@ -54,6 +54,7 @@ class Listing:
     faults: Faults = field(default_factory=dict)  # what is wrong with boxes or masks, by kind
     told_values: ToldValues = field(default_factory=ToldValues)  # what is known of the values of masks
     absent: tuple[str, ...] = ()  # classes that were named for masks and never occur
+    numbered: bool = False  # the source has numbers of classes, which were named
 
     @property
     def folder(self) -> Path:
@@ -82,7 +83,7 @@ class ReadOptions:
     label_from: str | None = None  # a regular expression with (?P<label>...) that finds the class in a path
     span: Span | None = None  # of pictures of more than 8 bits, what is black and white; None: found over them
     classes: str | None = (
-        None  # of masks: names of values between commas, with the values where told, or a file of names
+        None  # of masks: names of values between commas, with the values where told, or a file of names; of shards' numbers
     )
     ignore_label: str | None = None  # of masks: what counts nowhere, values, colours or names between commas, or none
     train_split: str | None = None  # the given split that is to be learned from, where it is called otherwise

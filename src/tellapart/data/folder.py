@@ -101,20 +101,21 @@ class _Scan:
         return lower
 
 
-def scan(source: Path, *, told: bool = False, encoding: str | None = None) -> Listing:
+def scan(source: Path, *, told: bool = False, encoding: str | None = None, names: str | None = None) -> Listing:
     """List the labelled files of a folder or archive, sorted by path; labels are folder names in Unicode normal form C.
 
     A folder is taken as split when every direct child that holds pictures is called like a split (`layouts.split_of`) and
     they hold class folders; so a class called `test` beside a class `cat` stays a class. Links are followed, but a
     directory is never entered below itself, nor twice within one class. `Listing.ignored` counts what is left out.
     `told`: the user says that folders are classes, so that nothing else is looked for. `encoding`: of names in an archive.
+    `names`: of the numbers that shards have for classes.
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
     ignored: Counter[str] = Counter()
     tree, root, notes = open_tree(source, encoding, ignored)
     shards = find_shards(tree, root, source)
     if shards:
-        return list_shards(source, shards, ignored, notes)
+        return list_shards(source, shards, ignored, notes, names=names)
     look = None if told else recognise(tree, root)
     if look is not None:
         raise refuse(tree, root, look)

@@ -27,10 +27,13 @@ from tellapart.data.opening import is_table
 from tellapart.data.other_tasks import Look, OtherTask, box_form
 from tellapart.data.reader import TaskReader
 from tellapart.data.readers import READERS
+from tellapart.data.several import Several, find_several
+from tellapart.data.shards import list_shards
 from tellapart.data.table import read_cells
 from tellapart.data.table_folders import TableFolder, find_tables
 from tellapart.errors import DataError, SettingsError
 from tellapart.sources.reading import is_archive
+from tellapart.sources.remote.addresses import looks_like_address, tell
 
 _FOUND = ReadOptions()
 # What only a table has, by the flag that tells it.
@@ -62,8 +65,13 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
         raise DataError(
             f"{str(path)!r} is {lone}, which names pictures that lie around it. Give the folder that holds both."
         )
+    if looks_like_address(path):
+        path = Path(tell(path))
     refuse_pickle(path)
-    listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
+    if (several := find_several(path)) is not None:
+        listing = without_blanks(_read_several(path, several, options))
+    else:
+        listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
     _check_valued(listing, options)
     if options.train_split is not None:
         listing = train_on(listing, options.train_split)
@@ -74,7 +82,7 @@ def _check_valued(listing: Listing, options: ReadOptions) -> None:
     """Raises: SettingsError for flags on values of masks, where there are none."""
     reader = READERS[listing.task]
     for flag, told in (("--classes", options.classes), ("--ignore-label", options.ignore_label)):
-        if told is not None and not reader.valued:
+        if told is not None and not reader.valued and not (listing.numbered and flag == "--classes"):
             raise SettingsError(
                 f"{flag} is {told!r}, which is about the values of masks, and {str(listing.source)!r} has {reader.words.several} "
                 f"(task {listing.task}). Leave it out."
@@ -94,6 +102,13 @@ def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Li
         return READERS[options.task].table(cells, ignored, options)
     reader = next(reader for reader in reversed(list(READERS.values())) if reader.finds(cells))
     return reader.table(cells, ignored, options)
+
+
+def _read_several(path: Path, several: Several, options: ReadOptions) -> Listing:
+    """A pattern, or a folder elsewhere."""
+    if several.shards:
+        return list_shards(path, several.shards, Counter(), (), names=options.classes)
+    return replace(_read_shards(several.folder, several.tables, options), source=path)
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:
@@ -141,7 +156,7 @@ def _scan(path: Path, options: ReadOptions) -> Listing:
     if reader is not None and reader.folder is not None:
         return reader.folder(path, options, None)
     try:
-        return scan(path, told=told, encoding=options.encoding)
+        return scan(path, told=told, encoding=options.encoding, names=options.classes)
     except DataError as error:
         if isinstance(error, OtherTask):
             found = None if error.look is None else _reader_of(error.look, options)

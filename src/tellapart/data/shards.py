@@ -1,33 +1,31 @@
 """Shards of pictures with their classes, as webdataset writes them. In: tars. Out: Listing. Next: folder.py.
 
-000000.tar holds KEY.jpg beside KEY.cls (the class as text) or KEY.json (with "label" or "class"); a key ends at the first dot of a
-name. Several such tars in one folder are one data set, and their names may say the split: train-000000.tar.
+Several tars in one folder, or of one pattern such as shard-{000000..000099}.tar, are one data set, and their names may say the
+split: train-000000.tar. What stands in one is in shard_records.py; it is read in its order.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tellapart.data.encodings import known_text
+from tellapart.data.columns import split_named
 from tellapart.data.examples import Entry, Listing, Split
 from tellapart.data.layouts import split_of
 from tellapart.data.names import stored_twice
+from tellapart.data.shard_names import find_names
+from tellapart.data.shard_records import CLASS, KEYS, RECORD, TEXT, Said, is_shard, read_records, read_texts
 from tellapart.data.targets import ClassName
-from tellapart.data.tree import Child, Folder, Tree, has_picture_name, reason_of_name
-from tellapart.errors import DataError, PictureError
-from tellapart.sources.members import Contents
-from tellapart.sources.reading import open_archive
+from tellapart.data.tree import Child, Folder, Tree
+from tellapart.errors import DataError
+from tellapart.sources.reading import exists, is_archive, open_archive
+from tellapart.sources.remote.addresses import is_remote
 
-_TARS = (".tar", ".tar.gz", ".tgz")
-_CLASS, _RECORD = ".cls", ".json"
-_KEYS = ("label", "class", "cls", "class_name", "label_name", "category")  # of a record, the first that is there
-_MOST_BYTES = 1024 * 1024  # of a class or a record
+TARS = (".tar", ".tar.gz", ".tgz")
 WITHOUT = "picture in a shard without a class"  # a reason that Listing.ignored counts
 
 
@@ -40,8 +38,8 @@ class Shard(NamedTuple):
 
 def find_shards(tree: Tree, root: Folder, source: Path) -> list[Shard]:
     """The shards that are at `source`, a tar or a folder of tars, split or not; nothing where it is anything else."""
-    if source.is_file():
-        found = [Shard(source, None)] if source.name.lower().endswith(_TARS) else []
+    if is_archive(source):
+        found = [Shard(source, None)] if source.name.lower().endswith(TARS) else []
     else:
         children = tree.children(root.path, Counter())
         folders = [child for child in children if child.is_folder]
@@ -53,104 +51,138 @@ def find_shards(tree: Tree, root: Folder, source: Path) -> list[Shard]:
             found = [Shard(path, split.split) for split, paths in splits for path in paths]
         elif folders:
             found = []
-    if not found or not _is_shard(open_archive(found[0].path)):
+    if not found or not is_shard(open_archive(found[0].path)):
         return []
+    return _split_by_name(found)
+
+
+def named_shards(source: Path, files: Sequence[str]) -> list[Shard]:
+    """Those that a pattern `source` names. Raises: DataError where the first is no shard, or one is not there."""
+    for file in files:
+        if not is_remote(file) and not exists(file):
+            raise DataError(
+                f"{str(source)!r} names {file!r}, which is not there. Give a pattern of files that all are."
+            )
+    if not is_shard(open_archive(files[0])):
+        raise DataError(
+            f"{files[0]!r} is no shard: few of its pictures have a {CLASS}, {RECORD} or {TEXT} of their name beside them. Give "
+            "shards as webdataset writes them."
+        )
+    return _split_by_name([Shard(Path(file), None) for file in files])
+
+
+def _split_by_name(found: Sequence[Shard]) -> list[Shard]:
+    """The same with the splits that all their names say, where no folder says one."""
     named = [split_of(shard.path.name.partition(".")[0]) for shard in found]
     if all(named) and not any(shard.split for shard in found):
         return [Shard(shard.path, name.split) for shard, name in zip(found, named, strict=True) if name]
-    return found
+    return list(found)
 
 
 def _tars(children: Iterable[Child]) -> list[Path]:
-    return [Path(child.path) for child in children if not child.is_folder and child.name.lower().endswith(_TARS)]
+    return [Path(child.path) for child in children if not child.is_folder and child.name.lower().endswith(TARS)]
 
 
-def _is_shard(contents: Contents) -> bool:
-    """Whether half of the pictures have a class or a record beside them."""
-    names = set(contents.members)
-    keys = [_key(name) for name in names if has_picture_name(name)]
-    return bool(keys) and 2 * sum(key + _CLASS in names or key + _RECORD in names for key in keys) >= len(keys)
+def list_shards(
+    source: Path,
+    shards: Sequence[Shard],
+    ignored: Counter[str],
+    notes: Iterable[str],
+    *,
+    names: str | None = None,
+) -> Listing:
+    """The pictures of all shards and their classes; `names` of numbers, or the file that has them, where they were told.
 
-
-def list_shards(source: Path, shards: Sequence[Shard], ignored: Counter[str], notes: Iterable[str]) -> Listing:
-    """The pictures of all shards and their classes. Raises: DataError where there are none; StorageError."""
-    entries: list[Entry] = []
-    where: Counter[str] = Counter()
-    written: set[str] = set()
-    for shard in shards:
-        entries += _entries(shard, open_archive(shard.path), ignored, where, written)
-    if not entries:
+    Raises: DataError where no picture has a class, or a split is missing or unknown; StorageError.
+    """
+    found = _read(shards, ignored)
+    if not any(said.label for _, pictures in found for said in pictures):
         raise DataError(
-            f"the shards of {str(source)!r} give no picture a class: none has a {_CLASS} beside it, or a {_RECORD} with "
-            f"{', '.join(map(repr, _KEYS))}. Write one for each picture."
+            f"the shards of {str(source)!r} give no picture a class: none has a {CLASS} beside it, or a {RECORD} with "
+            f"{', '.join(map(repr, KEYS))}. Write one for each picture."
         )
-    said = " and ".join(sorted(where))
-    several = f"{len(shards):,} shards" if len(shards) > 1 else "one shard"
-    told = [f"{source}: {several} as webdataset writes them; the classes are what {said} says."]
-    if twice := stored_twice(written):
-        told.append(f"{source}: {twice}.")
+    ignored[WITHOUT] += sum(not said.label for _, pictures in found for said in pictures)
+    _check_numbers(source, found)
+    written = {said.label for _, pictures in found for said in pictures if said.label}
+    named = find_names(written, source, shards[0].path.parent, names)
+    entries = _entries(source, found, named.of)
     return Listing(
         source=source,
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         classes=tuple(sorted({name for entry in entries for name in entry.target.classes})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
-        notes=(*notes, *told),
+        notes=(*notes, *_told(source, found, written), *([named.note] if named.note else ())),
+        numbered=bool(named.of),
     )
 
 
-def _entries(
-    shard: Shard, contents: Contents, ignored: Counter[str], where: Counter[str], written: set[str]
-) -> Iterator[Entry]:
-    """Those of one shard; `where` counts what said their classes, `written` gets those as they are stored."""
-    for name in contents.members:
-        if reason := next((found for part in name.split("/") if (found := reason_of_name(part))), ""):
-            ignored[reason] += 1
-            continue
-        if not has_picture_name(name):
-            ignored["not a picture"] += not name.endswith((_CLASS, _RECORD))
-            continue
-        label, said = _label(contents, _key(name), shard.path)
-        if not label:
-            ignored[WITHOUT] += 1
-            continue
-        where[said] += 1
-        written.add(label)
-        named = ClassName(unicodedata.normalize("NFC", label))
-        yield Entry(path=Path(os.path.join(shard.path, *name.split("/"))), target=named, split=shard.split)
+def _read(shards: Sequence[Shard], ignored: Counter[str]) -> list[tuple[Shard, list[Said]]]:
+    """Texts count as classes only where no picture of the data set has anything else: they may describe the pictures."""
+    found = [(shard, read_records(shard.path, open_archive(shard.path), ignored)) for shard in shards]
+    if any(said.label for _, pictures in found for said in pictures):
+        return found
+    texts = [(shard, read_texts(shard.path, open_archive(shard.path), pictures)) for shard, pictures in found]
+    ignored["not a picture"] -= sum(bool(said.label) for _, pictures in texts for said in pictures)
+    return texts
 
 
-def _label(contents: Contents, key: str, path: Path) -> tuple[str, str]:
-    """The class as it is stored, and what says it; "" where nothing does."""
-    if key + _CLASS in contents.members:
-        return known_text(str(path / (key + _CLASS)), _read(contents, key + _CLASS, path)).strip(), _CLASS
-    if key + _RECORD not in contents.members:
-        return "", ""
-    name = key + _RECORD
-    try:
-        record = json.loads(_read(contents, name, path))
-    except (ValueError, RecursionError):
-        raise DataError(f"{name!r} in the shard {str(path)!r} is not JSON. Write it again.") from None
-    found = next((one for one in _KEYS if isinstance(record, dict) and record.get(one) is not None), None)
-    if found is None:
-        return "", ""
-    if isinstance(record[found], bool) or not isinstance(record[found], str | int):
+def _check_numbers(source: Path, found: Sequence[tuple[Shard, list[Said]]]) -> None:
+    """Raises: DataError where one number stands beside two names, or one name beside two numbers."""
+    pairs = sorted({(said.number, said.label) for _, pictures in found for said in pictures if said.number})
+    names: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    for number, name in pairs:
+        if names.setdefault(number, name) != name:
+            raise DataError(
+                f"the shards of {str(source)!r} have the number {number} beside the classes {names[number]!r} and {name!r}. Write "
+                "them again, with one number for each class."
+            )
+        if numbers.setdefault(name, number) != number:
+            raise DataError(
+                f"the shards of {str(source)!r} have the class {name!r} beside the numbers {numbers[name]} and {number}. Write "
+                "them again, with one number for each class."
+            )
+
+
+def _entries(source: Path, found: Sequence[tuple[Shard, list[Said]]], names: Mapping[str, str]) -> list[Entry]:
+    """Raises: DataError for splits that are unknown, or that only some pictures have."""
+    own = [said for shard, pictures in found if shard.split is None for said in pictures if said.label]
+    with_split = sum(bool(said.split) for said in own)
+    if 0 < with_split < len(own):
         raise DataError(
-            f"{name!r} in the shard {str(path)!r} has {record[found]!r} as {found!r}, which is not one class. Write one text or "
-            "number for each picture."
+            f"{with_split:,} of {len(own):,} pictures in the shards of {str(source)!r} have a 'split'. Write it for all, or for "
+            "none."
         )
-    return str(record[found]).strip(), f"{found!r} in {_RECORD}"
+    entries = []
+    for shard, pictures in found:
+        classes: dict[str, ClassName] = {}
+        for said in pictures:
+            if not said.label:
+                continue
+            if said.label not in classes:
+                label = unicodedata.normalize("NFC", names.get(said.label, said.label))
+                classes[said.label] = ClassName(label)
+            split = shard.split or _split(said, shard.path)
+            path = Path(os.path.join(shard.path, *said.name.split("/")))
+            entries.append(Entry(path=path, target=classes[said.label], split=split, group=said.group))
+    return entries
 
 
-def _read(contents: Contents, name: str, path: Path) -> bytes:
-    member = contents.members[name]
-    if member.size > _MOST_BYTES:
-        raise DataError(f"{name!r} in the shard {str(path)!r} has {member.size:,} bytes; the limit is {_MOST_BYTES:,}.")
-    try:
-        return contents.read(member)
-    except PictureError as error:
-        raise DataError(f"{name!r} in the shard {str(path)!r} cannot be read: {error}.") from None
+def _split(said: Said, path: Path) -> Split | None:
+    if not said.split:
+        return None
+    split = split_named(said.split)
+    if split is None:
+        raise DataError(
+            f"{said.name!r} in the shard {str(path)!r} has {said.split!r} as 'split'. Use train, val or test, or leave it out."
+        )
+    return split
 
 
-def _key(name: str) -> str:
-    folder, slash, file = name.rpartition("/")
-    return folder + slash + file.partition(".")[0]
+def _told(source: Path, found: Sequence[tuple[Shard, list[Said]]], written: set[str]) -> list[str]:
+    where = sorted({said.by for _, pictures in found for said in pictures if said.label})
+    several = f"{len(found):,} shards" if len(found) > 1 else "one shard"
+    told = [f"{source}: {several} as webdataset writes them; the classes are what {' and '.join(where)} says."]
+    if twice := stored_twice(written):
+        told.append(f"{source}: {twice}.")
+    return told

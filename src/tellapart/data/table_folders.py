@@ -33,7 +33,7 @@ def find_tables(folder: Path) -> TableFolder | None:
         files, folders = inside(here)
         tables = [path for path in files if is_column_table(path)]
         if tables and not folders:
-            return _by_name(tables)
+            return tables_by_name(tables)
         if tables or not folders:
             return None
         if all(split_named(path.name) for path in folders):
@@ -44,7 +44,7 @@ def find_tables(folder: Path) -> TableFolder | None:
     return None
 
 
-def _by_name(tables: list[Path]) -> TableFolder:
+def tables_by_name(tables: list[Path]) -> TableFolder:
     """Splits by the names of files; where some say one, those that say none are left out."""
     named = {path: split_named(_PART.sub("", path.stem)) for path in tables}
     if not any(named.values()):

@@ -28,7 +28,7 @@ from tellapart.training.ngram_counts import (
     learn_grams,
     store_texts_in,
 )
-from tellapart.training.ngram_rows import KeptRows, Rows
+from tellapart.training.ngram_rows import CountRows, KeptRows
 from tellapart.training.quasi_newton import Numbers
 from tellapart.training.sparse_softmax import Floats, SparseSoftmax, SparseSolution
 
@@ -217,7 +217,7 @@ def _count(texts: Sequence[str], rules: Rules, given: GivenGrams) -> CountedText
 
 
 def _fit(
-    rows: Rows, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Numbers | None
+    rows: CountRows, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Numbers | None
 ) -> SparseSolution:
     scales = class_ratios(rows, labels, classes=classes) if chosen.by_class else None
     problem = SparseSoftmax(rows, labels, weights, scales, classes=classes, workers=cores())
