@@ -60,7 +60,11 @@ def compress(
         refuse_others({**told, "distill": distill, "unlabelled": unlabelled, "epochs": epochs})
         return compress_texts(whole_run, target, float16=float16, int8=int8, prune=prune, reporter=reporter)
     learned = [lambda one: _learned(one, target, prune, distill, unlabelled, epochs)] if any(asked[3:]) else []
-    smaller = [lambda one: with_own_classifier(to_int8(one, most_lost=most_lost, qat=qat))] if int8 else []
+    smaller = (
+        [lambda one: with_own_classifier(to_int8(one, most_lost=most_lost, qat=qat, kept=_kept(target)))]
+        if int8
+        else []
+    )
     steps = [*first, *learned, *smaller, *([to_float16] if float16 else [])]
     return _done(folder, target, steps, pictures, reporter)
 
