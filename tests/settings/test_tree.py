@@ -161,11 +161,11 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
         ),
         (
             {"network": {"crop": 0.9, "fit": "squash"}},
-            "network.crop is 0.9, but network.fit squash shows the whole picture. Leave one of them out",
+            "network.crop is 0.9, but network.fit squash has no such share. Leave one of them out",
         ),
         (
             {"network": {"crop": 0.9, "fit": "tile"}},
-            "network.crop is 0.9, but network.fit tile shows the whole picture. Leave one of them out",
+            "network.crop is 0.9, but network.fit tile has no such share. Leave one of them out",
         ),
         (
             {"network": {"overlap": 32}},

@@ -123,10 +123,11 @@ class NetworkSettings(Part):
     decoder: Literal["unet", "unetplusplus", "fpn", "deeplabv3plus", "pspnet"] | None = None
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
-    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
+    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; or nothing is scaled, and
+    # what is longer is cropped, what is shorter padded (crop_or_pad); None: crop, or what
     # cross-validation prefers where --strategy auto meets many elongated ones.
     # tile: cut into overlapping tiles of that size, for large pictures with small things; --tiles.
-    fit: Literal["crop", "pad", "squash", "tile"] | None = None
+    fit: Literal["crop", "pad", "squash", "crop_or_pad", "tile"] | None = None
     overlap: int | None = Field(
         None, ge=0, le=2048
     )  # pixels of the input that neighbouring tiles share; None: a quarter
