@@ -390,6 +390,19 @@ def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
     assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05
 
 
+def test_rescale_is_taken_as_keras_programs_write_it() -> None:
+    for written, value in (("1/255", 1 / 255), ("1./255", 1 / 255), (0.0039, 0.0039), ("1 / 127.5", 1 / 127.5)):
+        settings = make_settings({"data": "x", "network": {"rescale": written}})
+        assert settings.network.rescale == pytest.approx(value)
+    assert (
+        make_settings({"data": "x", "network": {"rescale": None}}).trained_by()
+        == make_settings({"data": "x"}).trained_by()
+    )
+    for written in ("1/0", "a/b", "__import__", 255):
+        with pytest.raises(SettingsError, match=r"network\.rescale"):
+            make_settings({"data": "x", "network": {"rescale": written}})
+
+
 def test_splits_are_told_in_words_as_they_are_typed() -> None:
     told = make_settings({"data": "x", **tables({"split": "80/10/10", "limit": 256}, {})}).split
     assert told.shares == pytest.approx((0.8, 0.1, 0.1))
