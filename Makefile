@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment docs mutants constraints protocols graphs clean
+.PHONY: help demo test check format types imports spelling deployment docs mutants constraints protocols graphs gpu clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,9 @@ protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the serv
 
 graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after a change of what an export writes.
 	$(IN_VENV) tellapart.models.keeping
+
+gpu: $(VENV)/.installed-dev ## On a machine with a GPU: its tests, the same answers as on the CPU, memory, speed; under eight minutes.
+	@$(IN_VENV) benchmarks.gpu $(ARGS)
 
 figures: $(VENV)/.installed-dev ## Work out anew what the listed networks cost; after a change of which are listed.
 	$(IN_VENV) tellapart.models.measuring

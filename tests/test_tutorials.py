@@ -1,18 +1,15 @@
-"""The tutorials' commands are ones. In: docs/tutorials.md, docs/zh/*.md. Out: each parses; the second chapter runs."""
+"""The tutorials' commands are ones. In: docs/tutorials.md, docs/zh/*.md. Out: each parses; tutorials/ runs them."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pytest
 
-from tellapart.cli.main import execute, main
+from tellapart.cli.main import execute
 from tellapart.errors import SettingsError
 from tellapart.settings.flags import tables
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
@@ -20,13 +17,21 @@ from tellapart.settings.space import parse_try
 from tellapart.settings.space_checking import checked_space
 from tellapart.workflows.demo_sets import DEMO_SETS
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-TABLE = REPOSITORY / "docs" / "tutorials.md"
-CHINESE = REPOSITORY / "docs" / "zh"
-CHAPTERS = ("transfer-learning", "first-cnn", "cats-dogs", "own-files", "classic-networks")
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CELL = re.compile(r"\| `([^`]+)` \|$", re.MULTILINE)
-LAUNCHER = re.compile(r"^(?:torchrun|accelerate launch)\b.* -m tellapart\.cli\.main ")
+from .tutorials.documents import (
+    CELL,
+    CHAPTERS,
+    CHINESE,
+    MATTERS,
+    REPOSITORY,
+    TABLE,
+    WALKS,
+    blocks,
+    shell_lines,
+    told,
+    words_of,
+)
+from .tutorials.walking import parsed
+
 FLAGS = (
     "strategy",
     "network",
@@ -40,51 +45,39 @@ FLAGS = (
     "split",
 )
 MADE = ("small.toml", "keras.toml", "runs/")  # recipes that a chapter or a training writes
-# What tutorials in Chinese are about: each is in a chapter, and in the glossary.
-TOPICS = (
-    "迁移学习|微调|冻结|解冻|数据增强|早停|学习率|过拟合|正则化|批标准化|卷积|池化|全连接|混淆矩阵|特征图|超参数|网格搜索|"
-    "交叉验证|剪枝|量化|蒸馏|目标检测|语义分割|文本分类"
-)
-TERMS = ("transfer learning", "early stopping", "overfitting", "grid search", "fine-tuning", "confusion matrix")
-
-
-def blocks(document: Path, language: str) -> list[str]:
-    return [code for name, code in FENCE.findall(document.read_text(encoding="utf-8")) if name == language]
-
-
-def shell_lines(document: Path) -> list[str]:
-    return [line for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
-
-
-def words_of(line: str) -> list[str]:
-    """What a line asks of tellapart, also through a launcher or in "$(...)"; nothing of another program's line."""
-    inner = re.search(r'"\$\((tellapart [^)]*)\)"', line)
-    words = shlex.split(inner[1] if inner else LAUNCHER.sub("tellapart ", line), comments=True)
-    return words[1:] if words[:1] == ["tellapart"] else []
-
-
-def told() -> dict[str, list[str]]:
-    """Every command of the tutorials once, as it is typed."""
-    lines = [line for path in sorted(CHINESE.glob("*.md")) for line in shell_lines(path)]
-    lines += CELL.findall(TABLE.read_text(encoding="utf-8"))
-    return {" ".join(words): words for line in lines if (words := words_of(line))}
-
-
-def parsed(words: list[str]) -> dict[str, Any]:
-    """The options and arguments of a command. Raises: click.UsageError where one is not there, or has no such value."""
-    context = click.Context(main, info_name="tellapart")
-    command = main.get_command(context, words[0])
-    assert command is not None, words[0]
-    inner = click.Context(command, info_name=words[0], parent=context)
-    found, extra, _ = command.make_parser(inner).parse_args(words[1:])
-    assert not extra, extra
-    for parameter in command.params:
-        value = found.get(str(parameter.name))
-        if value is not None and not isinstance(parameter.type, click.Path):
-            for one in value if isinstance(value, list | tuple) else [value]:
-                if one is not None:
-                    parameter.type.convert(one, parameter, inner)
-    return found
+# What tutorials are about: each is in a heading of a Chinese chapter, in the glossary, and told in an English chapter.
+TOPICS = {
+    "环境搭建": "environment",
+    "迁移学习": "transfer learning",
+    "微调": "fine-tuning",
+    "冻结": "freez",
+    "解冻": "unfreez",
+    "数据增强": "augmentation",
+    "早停": "early stopping",
+    "学习率": "learning rate",
+    "过拟合": "overfitting",
+    "正则化": "regularisation",
+    "批标准化": "batch normalisation",
+    "卷积": "convolution",
+    "池化": "pooling",
+    "全连接": "dense layer",
+    "混淆矩阵": "confusion matrix",
+    "特征图": "feature map",
+    "超参数": "hyperparameter",
+    "网格搜索": "grid search",
+    "交叉验证": "cross-validation",
+    "剪枝": "pruning",
+    "量化": "quantisation",
+    "蒸馏": "distillation",
+    "目标检测": "object detection",
+    "语义分割": "semantic segmentation",
+    "文本分类": "text classification",
+    "多 GPU 训练": "several gpus",
+    "模型导出": "export",
+    "TF Serving": "tensorflow serving",
+    "Docker": "docker",
+}
+HEADING = re.compile(r"^#{1,3} (.*)$", re.MULTILINE)
 
 
 def check(words: list[str]) -> None:
@@ -157,25 +150,49 @@ def test_every_kind_of_tutorial_has_its_table_and_its_chapter() -> None:
         assert f"({name}.md)" in (CHINESE / "tutorials.md").read_text(encoding="utf-8")
 
 
-def test_topics_are_in_a_chapter_and_in_the_glossary() -> None:
-    chapters = "".join((CHINESE / f"{name}.md").read_text(encoding="utf-8") for name in CHAPTERS)
-    words = (CHINESE / "glossary.md").read_text(encoding="utf-8")
-    assert [topic for topic in TOPICS.split("|") if topic not in chapters or topic not in words] == []
-    english = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
-    assert [term for term in TERMS if term not in english] == []
-    assert english.count("\n| ") == words.count("\n| ")  # the same terms in both
+def test_every_topic_has_a_section_in_chinese_and_is_told_in_english() -> None:
+    chinese = [(CHINESE / f"{name}.md").read_text(encoding="utf-8") for name in (*CHAPTERS, *MATTERS)]
+    headings = "\n".join(heading for text in chinese for heading in HEADING.findall(text))
+    assert [topic for topic in TOPICS if topic not in headings] == []
+    english = "".join(path.read_text(encoding="utf-8").lower() for path in sorted(WALKS.glob("*.md")))
+    assert [term for term in TOPICS.values() if term not in " ".join(english.split())] == []
 
 
-def test_glossary_names_settings_and_options_that_there_are() -> None:
-    text = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
-    keys = re.findall(r"`((?:loop|network|finetune)\.[a-z_1-2]+)(?: = [^`]+)?`", text)
-    assert len(set(keys)) > 20
-    for key in set(keys):
-        with pytest.raises(SettingsError) as refused:
-            make_settings(merge({"data": "pictures"}, parse_assignment(f"{key}.none=1")))
-        assert f"no setting '{key}'" not in str(refused.value), key
-    for code in re.findall(r"`tellapart ([a-z]+ [A-Z]+ [^`]+)`", text):
-        parsed(shlex.split(code.replace("FORMAT", "onnx")))
+def test_every_chapter_is_in_both_languages_with_the_same_commands() -> None:
+    for name in CHAPTERS:
+        chinese, english = (
+            [
+                line.replace("报告.html", "report.html").replace("--lang zh", "--lang en")
+                for line in shell_lines(folder / f"{name}.md")
+            ]
+            for folder in (CHINESE, WALKS)
+        )
+        assert chinese == english, name
+        assert len(HEADING.findall((CHINESE / f"{name}.md").read_text(encoding="utf-8"))) == len(
+            HEADING.findall((WALKS / f"{name}.md").read_text(encoding="utf-8"))
+        )
+    for name in MATTERS:
+        assert (REPOSITORY / "docs" / f"{name}.md").is_file()
+    assert {path.stem for path in CHINESE.glob("*.md")} == {*CHAPTERS, *MATTERS, "tutorials", "glossary"}
+
+
+def rows(document: Path) -> list[list[str]]:
+    """The cells of a document's table, without its head."""
+    lines = re.findall(r"^\| (.*) \|$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return [[cell.strip() for cell in line.split(" | ")] for line in lines[1:]]
+
+
+def test_glossary_has_the_same_terms_in_both_languages_each_with_where_it_stands() -> None:
+    english = {term: where for term, _, where in rows(REPOSITORY / "docs" / "glossary.md")}
+    chinese = {term: where for _, term, _, where in rows(CHINESE / "glossary.md")}
+    assert set(english) == set(chinese)
+    assert list(english) == sorted(english, key=str.lower)
+    for term, where in english.items():
+        assert where, term
+        assert set(re.findall(r"`[^`]+`", where)) == set(re.findall(r"`[^`]+`", chinese[term])), term
+    for topic in TOPICS:
+        if topic != "环境搭建":
+            assert topic in (CHINESE / "glossary.md").read_text(encoding="utf-8"), topic
 
 
 def test_every_recipe_is_in_the_list_of_recipes() -> None:
@@ -192,52 +209,3 @@ def test_augmentation_from_keras_becomes_a_recipe(tmp_path: Path, monkeypatch: p
     for words in calls:
         assert execute([*words, "--force"]) == 0
         make_settings({**read_recipe(tmp_path / "keras.toml"), "data": "pictures"})
-
-
-@pytest.mark.long  # each command is shown by tests of its own
-def test_the_second_chapter_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from sklearn.datasets import load_digits
-
-    digits, chapter = load_digits(), CHINESE / "first-cnn.md"
-    np.savez(tmp_path / "digits.npz", images=digits.images[:150], target=digits.target[:150])
-    (small,) = blocks(chapter, "toml")
-    (tmp_path / "small.toml").write_text(small.replace("epochs = 10", "epochs = 1"), encoding="utf-8")
-    shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
-    monkeypatch.chdir(tmp_path)
-    # Converters and servers have tests of their own.
-    apart = {"demo", "serve"}
-    for words in [words_of(line) for line in shell_lines(chapter)]:
-        if words and words[0] not in apart and "--server" not in words and not {"tensorflow", "browser"} & set(words):
-            more = ["--no-report"] if words[0] == "train" else []
-            assert execute([*words, *more]) == 0, words
-    for name in ("nine.png", "lenet.svg", "answers.csv", "报告.html", "runs/latest/exports/onnx/model.onnx"):
-        assert (tmp_path / name).is_file(), name
-    assert len(list((tmp_path / "maps").iterdir())) >= 1
-    assert "true class, told as" in capsys.readouterr().out
-
-
-@pytest.mark.long
-def test_networks_and_pictures_are_shown_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every `network` of the tutorials, and every `augment` of one picture or of a folder without a recipe."""
-    from PIL import Image
-    from sklearn.datasets import load_sample_images
-
-    photographs = [Image.fromarray(one).resize((96, 64)) for one in load_sample_images().images]
-    photographs[0].save(tmp_path / "cat.jpg")
-    for folder in ("flowers", "pictures"):
-        for label, photograph in zip(("one", "two"), photographs, strict=True):
-            (tmp_path / folder / label).mkdir(parents=True)
-            for left in range(5):
-                photograph.crop((left * 4, 0, left * 4 + 64, 64)).save(tmp_path / folder / label / f"{left}.png")
-    shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
-    shutil.copyfile(REPOSITORY / "recipes" / "fashion_cnn.toml", tmp_path / "small.toml")
-    (tmp_path / "keras.toml").write_text('[settings.augment]\npreset = "none"\nrotation = 40.0\n', encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    run = [
-        words for words in told().values() if words[0] in ("network", "augment", "models") and "digits.npz" not in words
-    ]
-    assert len(run) > 20
-    for words in run:
-        assert execute([*words, *(["--force"] if words[0] == "augment" else [])]) == 0, words

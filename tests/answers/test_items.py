@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tellapart.answers.items import PathItem, expand, is_address, read_file, read_item
-from tellapart.errors import DataError, PictureError
+from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.storage import own_folder
 
 
@@ -232,3 +233,21 @@ def test_why_a_file_cannot_be_read(tmp_path: Path, name: str, words: str) -> Non
     with pytest.raises(PictureError) as fault:
         read_file(os.path.join(tmp_path, name))
     assert str(fault.value) == words
+
+
+def test_a_source_that_is_damaged_is_an_item_with_its_reason(tmp_path: Path) -> None:
+    """Where others are named beside it; who wants the whole or nothing hears an error."""
+    damaged = [tmp_path / name for name in ("a.zip", "b.tar.gz", "c.npz", "d.parquet", "e.npy")]
+    for path in damaged:
+        path.write_bytes(b"PK\x03\x04 cut short")
+    fine = tmp_path / "fine.png"
+    fine.write_bytes(b"")
+    found = list(expand([str(path) for path in (*damaged, fine)], tolerant=True))
+    assert [item.path for item in found] == [str(path) for path in (*damaged, fine)]
+    assert [bool(item.error) for item in found] == [True] * 5 + [False]
+    for item in found[:5]:
+        assert item.named
+        with pytest.raises(PictureError, match=re.escape(item.error)):
+            read_item(item)
+        with pytest.raises((DataError, StorageError)):
+            list(expand([item.path]))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tellapart.cli.speaking import ChineseStream, language_asked
+from tellapart.cli.screen import Screen
+from tellapart.cli.speaking import ChineseStream, language_asked, plain_output, terminal
 
 VARIABLES = ("TELLAPART_LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE", "LANG")
 
@@ -47,10 +49,9 @@ def test_lines_are_said_in_chinese_and_data_are_not() -> None:
         written.getvalue()
         == f'{_chinese("Train and predict on a known data set.")}\n{{"said": "Show the version and exit."}}\n'
     )
-    stream.write("\x1b[2KShow the version and exit.")
     stream.write("Show the version and exit.")
     stream.flush()
-    assert written.getvalue().endswith("\x1b[2KShow the version and exit.显示版本并退出。")
+    assert written.getvalue().endswith("\n显示版本并退出。")
     assert stream.isatty() is False
 
 
@@ -85,3 +86,34 @@ def test_help_and_errors_of_the_program(tmp_path: Path) -> None:
     code, said = run("train", "--nonsense")
     assert code == 2
     assert "没有选项" in said
+
+
+def test_where_an_encoding_has_no_chinese_letters_the_screen_speaks_english(tmp_path: Path) -> None:
+    """Rather than codes of letters; it tells why."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tellapart", "--lang", "zh", "check", "nowhere"],
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    said = ended.stderr.decode("ascii")
+    assert said.startswith(
+        "! The screen speaks English: its encoding, ascii, has no Chinese letters. For Chinese, set PYTHON"
+    )
+    assert "\nError: " in said
+    assert "\\u" not in said
+
+
+def test_what_a_program_reads_is_exact_unless_a_terminal_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for raw, exact in ((io.StringIO(), True), (Terminal(), False)):
+        monkeypatch.setattr(sys, "stdout", ChineseStream(Screen(raw)))
+        for for_program in (True, False):
+            plain_output(for_program=for_program).write("a\x1bb\n")
+        assert raw.getvalue() == ("a\x1bb\n" if exact else "a\\u001bb\n") + "a\\u001bb\n"
+    monkeypatch.setattr(sys, "stderr", ChineseStream(Screen(raw)))
+    assert terminal() is raw

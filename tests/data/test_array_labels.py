@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,32 @@ def test_refused(array: np.ndarray, names: tuple[str, ...], reason: str) -> None
         label_cells(PATH, array, names)
 
 
-def test_too_few_names_are_not_taken() -> None:
-    names, told = class_names(PATH, {"class_names": np.array(["a", "b"])}, [np.array([0, 1, 2])])
-    assert (list(names), told) == ([], "")
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (
+            ["a", "b"],
+            "the array 'class_names' in '{path}' names 2 classes, and the labels go up to 2, which takes 3 names. Give every",
+        ),
+        (["a", " ", "c"], "has an empty name, for class 1. Give every class its name, or leave the names out."),
+        (
+            ["a", "b", "a", "c"],
+            "has the name 'a' 2 times, which would make one class of several. Give every class a name of its own",
+        ),
+    ],
+)
+def test_names_that_cannot_be_are_refused(names: list[str], reason: str) -> None:
+    with pytest.raises(DataError, match=re.escape(reason.format(path=PATH))):
+        class_names(PATH, {"class_names": np.array(names)}, [np.array([0, 1]), np.array([0, 2])])
+
+
+def test_more_names_than_labels_and_names_of_other_things() -> None:
+    labels = [np.array([0, 1, 1])]
+    files = np.array(["1.png", "2.png", "3.png"])
+    assert class_names(PATH, {"filenames": files, "feature_names": files}, labels) == ((), "")
+    names, told = class_names(PATH, {"filenames": files, "target_names": np.array(["a", "b", "c"])}, labels)
+    assert list(names) == ["a", "b", "c"]
+    assert told.endswith("classes are named by its array 'target_names'.")
 
 
 def test_names_beside_cifar(tmp_path: Path) -> None:

@@ -158,3 +158,12 @@ def test_one_name_stored_in_two_ways_is_one_class_and_told(tmp_path: Path) -> No
     assert stored_twice([COMPOSED, APART, "o\u0308", "\u00f6"]).startswith(
         f"{COMPOSED!r} and 1 more is written in two ways"
     )
+
+
+def test_a_class_in_two_languages_is_known_by_either() -> None:
+    classes = ("daisy · 雏菊", "crane · 鹤", "crane · 起重机")
+    assert known_as(("Daisy", "雏菊", "crane", "鹤"), classes, {}) == {
+        "Daisy": "daisy · 雏菊",
+        "雏菊": "daisy · 雏菊",
+        "鹤": "crane · 鹤",
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tellapart.data.texts_copies import ALIKE, find_text_copies, near_pairs
+from tellapart.data.texts_copies import ALIKE, _signatures, find_text_copies, near_pairs
 from tellapart.data.texts_look import inspect_text
 
 
@@ -36,6 +36,13 @@ def test_near_pairs_are_those_of_comparing_all_with_all() -> None:
     ]
     assert len(wanted) >= 20
     assert near_pairs(texts) == wanted
+
+
+def test_signatures_are_those_of_each_text_alone() -> None:
+    texts = ["the same film, again", "今天的天气非常好我们去公园散步吧", "a song \U0001f3b5 that goes on and on"]
+    together = _signatures(texts)
+    for text, found in zip(texts, together, strict=True):
+        np.testing.assert_array_equal(_signatures([text])[0], found)
 
 
 def test_copies_are_clusters_and_what_cannot_be_read_is_alone() -> None:

@@ -138,7 +138,16 @@ def test_formats_of_our_own_python_say_what_the_model_says(
     expected = dict(
         zip(("probabilities", "embedding"), session.run(["probabilities", "embedding"], {"image": images}), strict=True)
     )
-    step, options = ExportStep(tool=OURS, code=code), {"size": 16, "batch": None}
+    step, options = (
+        ExportStep(tool=OURS, code=code),
+        {
+            "input": "image",
+            "type": "uint8",
+            "shape": [1, 16, 16, 3],
+            "free": {"0": ["N", 4096]},
+            "batch": None,
+        },
+    )
     made = tmp_path / ("made.xml" if code == "openvino_ir" else "made.pt2")
     with tool_process(step, ours, tmp_path) as process:
         process.convert(source, made, options)

@@ -55,7 +55,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tiny_bytes: bytes, tiny_manifest: Man
     ) -> tuple[bool, list[str]]:
         said: list[str] = []
         monkeypatch.setattr(engines, "OpenVinoSession", lambda data, **_: Other(data, apart, lacking))
-        monkeypatch.setattr(engines, "_share_of_time", lambda usual, other: share)
+        monkeypatch.setattr(engines, "_share_of_time", lambda usual, other, rounds: share)
         monkeypatch.setattr(engines, "_is_installed", lambda: True)
         found = EngineChoice(name=name).open(tiny_bytes, manifest, Path("m.onnx"), said.append)
         return isinstance(found, Other), said

@@ -240,3 +240,49 @@ def _under_way(server: Running) -> float:
     text = server.get("/metrics").body.decode()
     value: Any = next(line for line in text.splitlines() if line.startswith("tellapart_requests_under_way "))
     return float(value.split()[1])
+
+
+class Sent:
+    """A transport that keeps what was sent, call by call."""
+
+    def __init__(self) -> None:
+        self.calls: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.calls.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+def test_an_answers_head_goes_out_with_its_body_in_one_call() -> None:
+    async def main() -> Sent:
+        sent = Sent()
+        joined = listener._WholeAnswers(sent, asyncio.get_running_loop())
+        joined.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        assert sent.calls == []
+        joined.write(b"body")
+        joined.write(b"more")
+        assert sent.calls == [b"HTTP/1.1 200 OK\r\n\r\nbody", b"more"]
+        joined.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await asyncio.sleep(0)
+        assert sent.calls[2:] == [b"HTTP/1.1 204 No Content\r\n\r\n"]
+        joined.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        joined.close()
+        assert joined.is_closing()
+        await asyncio.sleep(0)
+        return sent
+
+    sent = asyncio.run(main())
+    assert sent.calls[3:] == [b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+    assert sent.closed
+
+
+def test_a_head_without_a_body_is_answered(shared: Running) -> None:
+    answer = raw(shared, b"HEAD /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\n")

@@ -103,6 +103,61 @@ def test_what_is_not_done_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "remarks"),
+    [
+        (
+            "brightness_range=(1.2, 1.5)",
+            [
+                (
+                    "brightness_range is from 1.2 to 1.5 in Keras; its range holds 1 here, which leaves a picture as it is: from 1 "
+                    "to 1.5."
+                )
+            ],
+        ),
+        ("brightness_range=[0.8, 1.2], zoom_range=[0.5, 1.0], rotation_range=[-9, 9]", []),
+        (
+            "zoom_range=[0.5, 0.8]",
+            [
+                "zoom_range is from 0.5 to 0.8 in Keras; its range holds 1 here, which leaves a picture as it is: from 0.5 to 1."
+            ],
+        ),
+        (
+            "width_shift_range=[0.1, 0.3]",
+            ["width_shift_range is from 0.1 to 0.3 in Keras; it goes as far either way here: from -0.3 to 0.3."],
+        ),
+        (
+            "RandomRotation((0.1, 0.2))",
+            ["RandomRotation's factor is from 0.1 to 0.2 in Keras; it goes as far either way here: from -0.2 to 0.2."],
+        ),
+        (
+            "RandomTranslation((0, 0.2), 0.1)",
+            ["height_factor is from 0 to 0.2 in Keras; it goes as far either way here: from -0.2 to 0.2."],
+        ),
+        (
+            "RandomZoom((-0.3, -0.2))",
+            [
+                (
+                    "1 + RandomZoom's height_factor is from 0.7 to 0.8 in Keras; its range holds 1 here, which leaves a picture as "
+                    "it is: from 0.7 to 1."
+                )
+            ],
+        ),
+        (
+            "RandomContrast((0.1, 0.3))",
+            ["RandomContrast's factor is from -0.1 to 0.3 in Keras; it goes as far either way here: from -0.3 to 0.3."],
+        ),
+        (
+            "RandomBrightness((0, 0.2))",
+            ["RandomBrightness's factor is from 0 to 0.2 in Keras; it goes as far either way here: from -0.2 to 0.2."],
+        ),
+        ("RandomContrast(0.3), RandomBrightness((-0.2, 0.2)), RandomRotation(0.1)", []),
+    ],
+)
+def test_ranges_that_are_wider_here_are_told(text: str, remarks: list[str]) -> None:
+    assert from_keras(text if "_range" in text else f"Sequential([{text}])").remarks == remarks
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("rotation_range=", "cannot be read as a call"),

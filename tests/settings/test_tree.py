@@ -394,6 +394,11 @@ def test_splits_are_told_in_words_as_they_are_typed() -> None:
     told = make_settings({"data": "x", **tables({"split": "80/10/10", "limit": 256}, {})}).split
     assert told.shares == pytest.approx((0.8, 0.1, 0.1))
     assert told.limit == 256
+    for written in ("8/1/1", "0.8/.1/.1", "80%,10%,10%", (0.8, 0.1, 0.1)):
+        assert make_settings({"data": "x", "split": {"shares": written}}).split.shares == pytest.approx((0.8, 0.1, 0.1))
+    assert make_settings({"data": "x", "split": {"shares": "33.3/33.3/33.3"}}).split.shares == pytest.approx(
+        (1 / 3,) * 3
+    )
     assert make_settings({"data": "x", **tables({"validation": "5%"}, {})}).split.validation == 0.05
     assert make_settings({"data": "x", "split": {"validation": 0.05}}).split.validation == 0.05
     again = make_settings({"data": "x", "split": told.model_dump()}).split
@@ -409,6 +414,12 @@ def test_splits_are_told_in_words_as_they_are_typed() -> None:
         ({"shares": "80/20"}, "it is three numbers above 0, of train, validation and test, such as 80/10/10"),
         ({"shares": "80/20/0"}, "it is three numbers above 0"),
         ({"shares": "a/b/c"}, "it is three numbers above 0"),
+        (
+            {"shares": "80/10/20"},
+            "its numbers add up to 110, and train, validation and test are 100 together, such as 80/10/10",
+        ),
+        ({"shares": "70/10/10"}, "its numbers add up to 90, and train, validation and test are 100 together"),
+        ({"shares": (0.8, 0.1, 0.2)}, "its numbers add up to 1.1, and train, validation and test are 1 together"),
         ({"validation": "x%"}, "it is a share such as 5% or 0.05"),
         ({"validation": "95%"}, "it must be below 0.9"),
         ({"shares": "80/10/10", "validation": "5%"}, "split: shares and validation both say how large validation is"),

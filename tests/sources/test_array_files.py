@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_an_idx_header_cannot_ask_for_all_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("labels", "row"), [(["labels"], 3073), (["coarse_labels", "fine_labels"], 3074)])
 def test_cifar(tmp_path: Path, labels: list[str], row: int) -> None:
     data = np.random.default_rng(0).integers(0, 256, (4, row), dtype=np.uint8)
+    data[:, : len(labels)] %= 10
     data.tofile(tmp_path / "train.bin")
     read = open_arrays(str(tmp_path / "train.bin"))
     assert list(read.others) == labels
@@ -69,6 +71,22 @@ def test_cifar(tmp_path: Path, labels: list[str], row: int) -> None:
         np.testing.assert_array_equal(read.others[name], data[:, place])
     blue = data[2, -1024:].reshape(32, 32)
     np.testing.assert_array_equal(read.pictures[""][2, :, :, 2], blue)
+
+
+@pytest.mark.parametrize(
+    ("row", "place", "label", "reason"),
+    [
+        (3073, 0, 10, "1 of its 2 pictures have labels over 9, the first 10 in picture 1. Download it again"),
+        (3074, 0, 20, "1 of its 2 pictures have coarse_labels over 19, the first 20 in picture 1."),
+        (3074, 1, 200, "1 of its 2 pictures have fine_labels over 99, the first 200 in picture 1."),
+    ],
+)
+def test_labels_that_cifar_has_not(tmp_path: Path, row: int, place: int, label: int, reason: str) -> None:
+    rows = np.zeros((2, row), np.uint8)
+    rows[1, place] = label
+    rows.tofile(tmp_path / "train.bin")
+    with pytest.raises(DataError, match=re.escape(reason)):
+        open_arrays(str(tmp_path / "train.bin"))
 
 
 def test_a_file_called_as_cifar_that_is_none(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from tellapart.runs.result import TrainResult
 from tellapart.tasks.table import TASKS
 from tests.tasks.detection.made_pictures import made_table
 from tests.tasks.detection.quick import learn_quickly
+from tests.tasks.made_data import SMALL, one_class, several_classes, texts
 from tests.tasks.segmentation.made_pictures import made_folder
 from tests.tasks.segmentation.quick import probe_quickly
-from tests.tasks.test_contract import SMALL, one_class, several_classes, texts
 
 FOLDS = 2
 

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from tellapart.texts.cleaning import MOST_LETTERS, CleanTexts, clean
+from tellapart.texts.cleaning import MOST_LETTERS, CleanTexts, as_utf8, clean, in_parts
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,15 @@ def test_the_short_way_of_plain_texts_ends_where_the_long_one_does() -> None:
 def test_texts_are_cleaned_as_they_are_asked_for() -> None:
     texts = CleanTexts(["A", "B ", "\tC", "D"], [2, 1, 3])
     assert (len(texts), texts[0], texts[-1], texts[1:], list(texts)) == (3, "c", "d", ["b", "d"], ["c", "b", "d"])
+
+
+def test_parts_are_of_so_many_texts_or_letters() -> None:
+    texts = ["a", "b", "cccc", "d", "ffffffff", "e"]
+    assert list(in_parts(texts, most=2, letters=100)) == [["a", "b"], ["cccc", "d"], ["ffffffff", "e"]]
+    assert list(in_parts(texts, most=9, letters=5)) == [["a", "b"], ["cccc", "d"], ["ffffffff"], ["e"]]
+    assert list(in_parts([])) == [[]]
+
+
+@pytest.mark.parametrize("text", ["fine", "\ud83d fine", "fine\udc00", "😀 fine", "\ufeff\0"])
+def test_bytes_are_those_of_what_is_cleaned_alike(text: str) -> None:
+    assert clean(as_utf8(text).decode()) == clean(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.texts.writing_systems import count_letters, is_unspaced
+from tellapart.texts.writing_systems import count_letters, is_unspaced, main_systems
 
 
 def test_letters_are_counted_by_writing_system() -> None:
@@ -24,3 +24,9 @@ def test_letters_are_counted_by_writing_system() -> None:
 )
 def test_texts_without_blanks_between_words(texts: list[str], unspaced: bool) -> None:
     assert is_unspaced(texts) is unspaced
+
+
+def test_each_text_is_in_the_writing_system_of_most_of_its_letters() -> None:
+    texts = ["Bahn 電", "12 !", "", "поезд a", "\ud800 電車"]
+    assert main_systems(texts) == ["Latin", "", "", "Cyrillic", "Chinese characters"]
+    assert main_systems([]) == []

@@ -49,12 +49,12 @@ def test_scales_are_as_if_each_class_had_its_own_features() -> None:
 
 
 def test_what_is_kept_once_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tellapart.training import quasi_newton, sparse_softmax
+    from tellapart.training import sparse_softmax
 
     matrix, labels = made()
     weights = np.ones(N, dtype=np.float32)
     usual = SparseSoftmax(matrix, labels, weights, None, classes=K).minimise(0.01, tolerance=1e-7)
     monkeypatch.setattr(sparse_softmax, "_MOST_TWICE", 0)
-    monkeypatch.setattr(quasi_newton, "_MANY", 0)
+    monkeypatch.setattr(sparse_softmax, "_MANY", 0)
     found = SparseSoftmax(matrix, labels, weights, None, classes=K).minimise(0.01, tolerance=1e-7)
     np.testing.assert_allclose(found.weight, usual.weight, atol=1e-3)

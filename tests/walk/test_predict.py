@@ -168,6 +168,20 @@ def test_a_bad_picture_gives_a_row_with_its_reason(tiny_model: Path, colours: Pa
     assert np.isnan(found.probabilities[0]).all()
 
 
+def test_a_damaged_source_is_a_row_among_the_others(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
+    damaged = [tmp_path / "a.zip", tmp_path / "b.npz"]
+    for path in damaged:
+        path.write_bytes(b"PK\x03\x04 cut short")
+    answer = command("predict", tiny_model, damaged[0], colours, damaged[1], "--format", "csv")
+    rows = rows_of(answer.stdout)
+    assert answer.returncode == 0
+    assert "11 pictures, 2 unreadable" in answer.stderr
+    assert [row["path"] for row in rows if row["error"]] == list(map(str, damaged))
+    assert "cannot be read" in rows[0]["error"]
+    alone = command("predict", tiny_model, damaged[0])
+    assert (alone.returncode, "1 picture, 1 unreadable" in alone.stderr) == (2, True)
+
+
 def test_folders_skip_what_is_no_picture_and_globs_expand(tiny_model: Path, colours: Path) -> None:
     (colours / "notes.txt").write_text("text")
     (colours / ".hidden.png").write_bytes(b"")

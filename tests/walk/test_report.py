@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tellapart.cli.main import execute
+from tellapart.serving.quickest import read_quickest
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 
@@ -40,6 +42,14 @@ def test_training_ends_with_a_report_of_its_own_figures(trained_run: Any) -> Non
     assert '<section id="map">' in text
     assert '<section id="labels">' in text
     assert len(text) < 3_000_000
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_training_keeps_which_engine_is_the_quickest(trained_run: Any) -> None:
+    kept = read_quickest(trained_run.model, trained_run.model.read_bytes())
+    assert kept is not None
+    assert kept.apart is not None
+    assert kept.apart < 1e-4
 
 
 def test_a_reader_that_has_gone_away_takes_no_report_from_the_run(trained_run: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 from dataclasses import replace
@@ -25,6 +26,8 @@ from tellapart.reporting.blocks import Table
 from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.compressed import compressed_section
 from tellapart.runs.finished import open_finished
+from tellapart.serving.engines import MOST_LOST
+from tellapart.serving.quickest import read_quickest
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing import concluding, integers
 from tellapart.workflows.compressing.compressible import open_compressible
@@ -49,6 +52,16 @@ def small(run: Path) -> Compressed:
 def left(folder: Path) -> list[str]:
     """What lies beside the run, hidden folders too."""
     return sorted(one.name for one in folder.iterdir())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_which_engine_is_the_quickest_is_kept_where_it_may_be_taken(small: Compressed) -> None:
+    kept = read_quickest(small.run / "model.onnx", (small.run / "model.onnx").read_bytes())
+    by = open_finished(small.run).manifest.compression
+    assert by is not None
+    assert (kept is not None) == (
+        by.by_openvino is not None and by.by_openvino.score.value >= by.after.score.value - MOST_LOST
+    )
 
 
 def test_the_result_is_a_run_like_any_other(run: Path, small: Compressed) -> None:
@@ -164,8 +177,23 @@ def test_without_a_bound_as_little_is_lost_as_can_be(
     assert step.facts["validation"]["after"] <= 1
 
 
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
 def test_weights_that_learn_to_be_rounded(run: Path, small: Compressed, tmp_path: Path) -> None:
-    found = compress(run, int8=True, qat=True, most_lost=20, reporter=Silent(), out=tmp_path / "a")
+    heard, kept = Heard(), tmp_path / ".a-unfinished"
+    kept.mkdir()
+    (kept / "learning-to-be-rounded").touch()  # as a kill leaves it
+    found = compress(run, int8=True, qat=True, most_lost=20, reporter=heard, out=tmp_path / "a")
+    assert "An earlier command was stopped while weights learned to be rounded; that begins anew." in heard.said
+    assert left(tmp_path) == ["a"]
     (step,) = found.steps
     assert step.facts["aware"]["distance_after"] < step.facts["aware"]["distance_before"]
     assert "training pictures; weights that have learned to be rounded; accuracy on validation" in step.told
@@ -175,13 +203,6 @@ def test_weights_that_learn_to_be_rounded(run: Path, small: Compressed, tmp_path
 
 
 def test_weights_learn_by_themselves_where_sparing_layers_does_not_suffice(run: Path, tmp_path: Path) -> None:
-    class Heard(Silent):
-        def __init__(self) -> None:
-            self.said: list[str] = []
-
-        def say(self, message: str) -> None:
-            self.said.append(message)
-
     work, heard = open_compressible(run, tmp_path, Silent()), Heard()
     # More than all is asked for.
     with pytest.raises(CompressionMissed):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from tellapart.answers.predictor import load_predictor
 from tellapart.cli.main import main
 from tellapart.cli.model_argument import model_path, served
-from tellapart.errors import SettingsError
+from tellapart.errors import BackboneUnavailable, SettingsError
 from tellapart.models.weights import load_backbone
 from tellapart.preprocessing import load
 from tellapart.runs.open import OpenRun
@@ -69,6 +71,37 @@ def test_five_classes_on_the_screen(folder: Path, monkeypatch: pytest.MonkeyPatc
     told = CliRunner().invoke(main, ["info", f"imagenet:{NAME}"]).output
     assert "ImageNet-1k: 1,281,167 train" in told
     assert "put together" in told
+
+
+def test_two_are_compared_on_pictures_named_in_one_language(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELLAPART_CACHE", str(folder.parents[2]))
+    for name, turned in (("daisy", 0), ("大白鲨", 90)):
+        (tmp_path / name).mkdir()
+        Image.open(FLOWER).rotate(turned).resize((300, 200)).save(tmp_path / name / "1.png")
+    arguments = ["compare", f"imagenet:{NAME}", f"imagenet:{NAME}", str(tmp_path), "--json", "--quiet"]
+    found = json.loads(CliRunner().invoke(main, arguments).stdout)
+    assert [found[side]["name"] for side in "ab"] == [f"imagenet:{NAME}"] * 2
+    assert [found[side]["accuracy"]["value"] for side in "ab"] == [0.5, 0.5]
+
+
+@pytest.mark.slow
+def test_offline_it_says_what_this_command_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No flag of a training."""
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(BackboneUnavailable) as fault:
+        named_model("imagenet:lcnet_050")
+    said = str(fault.value)
+    assert said.startswith("the weights of lcnet_050 cannot be downloaded (")
+    assert "Name imagenet:lcnet_050 once where the network is reached, which keeps it in " in said
+    assert said.endswith(
+        ", or one that comes with the package: imagenet:tf_efficientnet_lite0, imagenet:tf_efficientnet_lite1, "
+        "imagenet:tf_efficientnet_lite2."
+    )
+    assert "--weights" not in said
 
 
 @pytest.mark.parametrize(

@@ -27,19 +27,21 @@ class PathItem:
 
     path: str
     named: bool
+    error: str = ""  # why nothing in it can be read, where that is known already
 
 
-def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathItem]:
+def expand(paths: Iterable[str], own: list[str] | None = None, *, tolerant: bool = False) -> Iterator[PathItem]:
     """Files and addresses as they are, folders and archives walked in sorted order, globs expanded; hidden files are left out.
 
     Of a parquet or Arrow file, and of a tar in a folder, its pictures are taken; braces, {000..099}, stand for several names.
-    A folder that we wrote is passed over where it is only found, not named; `own` then hears of it.
-    Raises: DataError when a glob matches nothing, or a table holds no pictures; MissingFormat without its reader. A file that does
-    not exist is left for its row to say so.
+    A folder that we wrote is passed over where it is only found, not named; `own` then hears of it. Where `tolerant`, a named
+    archive or table that cannot be read is an item that says why.
+    Raises: DataError when a glob matches nothing, or a table holds no pictures; StorageError; MissingFormat without its reader. A
+    file that does not exist is left for its row to say so.
     """
     for path in _each(paths):
         if (whole := _whole(path, own)) is not None:
-            yield from whole
+            yield from whole if os.path.isdir(path) else _or_why_not(whole, path, tolerant=tolerant)
         elif (inside := split_path(path)) is not None and _is_folder(*inside):
             yield from _members(*inside)
         elif os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
@@ -54,11 +56,21 @@ def expand(paths: Iterable[str], own: list[str] | None = None) -> Iterator[PathI
                 if os.path.isdir(match):
                     yield from _walk(match, own)
                 elif is_archive(match):
-                    yield from _members(match)
+                    yield from _or_why_not(_members(match), match, tolerant=tolerant)
                 elif is_picture_table(match):
                     yield from _found_rows(match)
                 else:
                     yield PathItem(path=match, named=False)
+
+
+def _or_why_not(items: Iterator[PathItem], path: str, *, tolerant: bool) -> Iterator[PathItem]:
+    """What an archive or table holds, up to where it cannot be read."""
+    try:
+        yield from items
+    except (DataError, StorageError) as error:
+        if not tolerant:
+            raise
+        yield PathItem(path=path, named=True, error=str(error).removesuffix("."))
 
 
 def _whole(path: str, own: list[str] | None) -> Iterator[PathItem] | None:
@@ -175,6 +187,8 @@ def is_address(text: str) -> bool:
 
 def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
     """The bytes of a file, or of a picture at an address: at a private one only if allowed. Raises: PictureError."""
+    if item.error:
+        raise PictureError(item.error)
     if is_address(item.path) and not os.path.lexists(item.path) and not is_remote(item.path):
         from tellapart.answers.addresses import any_address, fetch, is_public  # most have no use for TLS
 

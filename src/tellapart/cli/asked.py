@@ -63,7 +63,7 @@ def items(
         if path == _STANDARD_INPUT:
             yield from _from_standard_input(own)
         else:
-            yield from expand([path], own)
+            yield from expand([path], own, tolerant=True)
     if list_file == Path(_STANDARD_INPUT):
         yield from _from_standard_input(own)
     elif list_file is not None:
@@ -99,7 +99,7 @@ def _from_list(list_file: Path, own: list[str] | None, notes: list[str]) -> Iter
                 f"{str(list_file)!r} is no list of pictures: a path or address a line, in UTF-8, or a table. Save it so; a picture "
                 "itself is named without --list."
             )
-        yield from expand(_lines(file, b"\0" if ended else b"\n"), own)
+        yield from expand(_lines(file, b"\0" if ended else b"\n"), own, tolerant=True)
 
 
 def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem]:
@@ -107,9 +107,9 @@ def _from_standard_input(own: list[str] | None) -> Iterator[PathItem | GivenItem
     with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
         head = stream.peek(_HEAD)[:_HEAD]
         if _ends_with_nul(head):
-            yield from expand(_lines(stream, b"\0"), own)
+            yield from expand(_lines(stream, b"\0"), own, tolerant=True)
         elif not _NO_TEXT.search(head):
-            yield from expand(_lines(stream, b"\n"), own)
+            yield from expand(_lines(stream, b"\n"), own, tolerant=True)
         else:
             data = stream.read(MAX_FILE_BYTES + 1)
             large = f"file of more than {MAX_FILE_BYTES:,} bytes, which is the limit. Store it smaller"

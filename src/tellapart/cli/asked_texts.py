@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem, expand, read_file
-from tellapart.errors import PictureError
+from tellapart.errors import DataError, PictureError, StorageError
 
 _STANDARD_INPUT = "-"
 
 
-def text_items(paths: Iterable[str], list_file: Path | None, column: str | None) -> Iterator[PathItem | GivenItem]:
+def text_items(paths: Sequence[str], list_file: Path | None, column: str | None) -> Iterator[PathItem | GivenItem]:
     """Each line of standard input, each row of a table, each file else; `column` is the table's, where it was told.
 
-    A folder stands for the files in it. Raises: DataError, StorageError, MissingFormat.
+    A folder stands for the files in it; of several sources one that cannot be read is an item that says why. Raises: DataError,
+    StorageError, MissingFormat.
     """
     from tellapart.data.opening import is_table
 
@@ -25,7 +26,8 @@ def text_items(paths: Iterable[str], list_file: Path | None, column: str | None)
         if path == _STANDARD_INPUT:
             yield from _lines()
         elif not path.lower().endswith(".txt") and is_table(Path(path)):
-            yield from _rows(Path(path), column)
+            rows = _rows(Path(path), column)
+            yield from _or_why_not(rows, path) if len(paths) > 1 else rows
         else:
             yield from _files(path)
     if list_file is not None:
@@ -35,11 +37,19 @@ def text_items(paths: Iterable[str], list_file: Path | None, column: str | None)
             yield from _files(item.path)
 
 
+def _or_why_not(rows: Iterator[GivenItem], path: str) -> Iterator[GivenItem]:
+    """The texts of a table, up to where it cannot be read; the other sources go on."""
+    try:
+        yield from rows
+    except (DataError, StorageError) as error:
+        yield GivenItem(error=str(error).removesuffix("."), path=path)
+
+
 def _files(path: str) -> Iterator[GivenItem]:
     """A file, or those in a folder, each a text."""
-    for item in expand([path]):
+    for item in expand([path], tolerant=True):
         try:
-            yield GivenItem(data=read_file(item.path), path=item.path)
+            yield GivenItem(data=b"" if item.error else read_file(item.path), path=item.path, error=item.error)
         except PictureError as error:
             yield GivenItem(error=str(error), path=item.path)
 

@@ -67,8 +67,9 @@ def command(
 ) -> None:
     """Which of A and B is better on the same pictures, and is that sure?
 
-    Each is a run, a model file, or a CSV with path,predicted of another tool. Two models that name sets, find boxes or make masks
-    are compared by their task's first figure, and picture by picture.
+    Each is a run, a model file, imagenet:NAME (a pretrained network with ImageNet's classes), or a CSV with path,predicted of
+    another tool. Two models that name sets, find boxes or make masks are compared by their task's first figure, and picture by
+    picture.
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require

@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tellapart.cli.speaking import said
+from tellapart.cli.screen import harmless
+from tellapart.cli.speaking import guard_screen, said, speaks_chinese, terminal
 from tellapart.reporter import Reporter, Silent, duration
 
 _PLAIN_SECONDS = 10.0  # between two lines of a step, where there is no terminal to redraw
@@ -61,15 +62,15 @@ class BarReporter:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=terminal(), highlight=False)
 
     def say(self, text: str) -> None:
         """One line."""
-        self._console.print(said(text), markup=False)
+        self._console.print(harmless(said(text)), markup=False)
 
     def warn(self, text: str) -> None:
         """One line in yellow."""
-        self._console.print(f"! {said(text)}", style="yellow", markup=False)
+        self._console.print(f"! {harmless(said(text))}", style="yellow", markup=False)
 
     @contextlib.contextmanager
     def step(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -91,8 +92,10 @@ class BarReporter:
             TextColumn(said("time left")),
             TimeRemainingColumn(),
         )
+        chinese = speaks_chinese()
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(said(title), total=total)
+            guard_screen(chinese=chinese)  # rich puts its own streams in the place of ours, until the bar ends
+            task = progress.add_task(harmless(said(title)), total=total)
             yield lambda count: progress.advance(task, count)
             if total is None:
                 done = progress.tasks[task].completed or 1  # what counts nothing is one thing

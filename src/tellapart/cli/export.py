@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.several import SeveralWords
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ class Share(click.ParamType[float]):
 
 @click.command(
     "export",
+    cls=SeveralWords,
     epilog="""\b
 Examples:
   tellapart export runs/latest --to onnx
-  tellapart export runs/latest --to tensorflow --to litert-int8
+  tellapart export runs/latest --to tensorflow litert-int8           several at once
   tellapart export runs/latest --to browser                          a page that needs no server
-  tellapart export runs/latest --to onnx --for c++ --for java        with code that prepares pictures
+  tellapart export runs/latest --to onnx --for c++ java              with code that prepares pictures
   tellapart export runs/latest --to openvino-int8 --most-flipped 0.5%
   tellapart export runs/latest --to litert --tools environments/     converters that you installed""",
 )
@@ -71,7 +73,8 @@ Examples:
     type=click.Choice(FORMATS),
     multiple=True,
     required=True,
-    help="A format; may be given several times.",
+    metavar="FORMAT...",
+    help=f"One format or several: {', '.join(FORMATS)}.",
 )
 @click.option(
     "--most-flipped",
@@ -96,7 +99,8 @@ Examples:
     type=click.Choice(LANGUAGES),
     multiple=True,
     default=("python",),
-    help="A language to write sample code in, with a test of it; may be given several times.  [default: python]",
+    metavar="LANGUAGE...",
+    help=f"Languages to write sample code in, with a test of it: {', '.join(LANGUAGES)}.  [default: python]",
 )
 @click.option(
     "--made-pictures",

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, helped, language_asked, said, speak_chinese
+from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, guard_screen, helped, language_asked, said, without_chinese
 from tellapart.errors import TellapartError
 from tellapart.memory import memory_errors
 
@@ -137,8 +137,16 @@ def execute(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     width: dict[str, Any] = {}
-    if language_asked(sys.argv[1:] if arguments is None else arguments) == "zh":
-        speak_chinese()
+    chinese = language_asked(sys.argv[1:] if arguments is None else arguments) == "zh"
+    lacking = without_chinese() if chinese else ""
+    guard_screen(chinese=chinese and not lacking)
+    if lacking:
+        print(
+            f"! The screen speaks English: its encoding, {lacking}, has no Chinese letters. For Chinese, set "
+            "PYTHONIOENCODING=utf-8 where the terminal shows UTF-8.",
+            file=sys.stderr,
+        )
+    elif chinese:
         helped(main)
         width = {"max_content_width": WIDTH, "terminal_width": WIDTH}
     try:

@@ -20,19 +20,22 @@ _NAME, _SHAPE = 46, 26  # characters, widths of the columns
     epilog="""\b
 Examples:
   tellapart network VGG16 --set network.pooling=average --classes 5
+  tellapart network imagenet:mobilenetv2_100                     with ImageNet's classes
   tellapart network recipes/alexnet_227.toml --classes 10 --diagram alexnet.svg
   tellapart network runs/latest""",
 )
-@click.argument("network", metavar="NAME|RECIPE|RUN")
+@click.argument("network", metavar="NAME|RECIPE|RUN|imagenet:NAME")
 @click.option(
-    "--classes", type=click.IntRange(2, 100_000), default=2, show_default=True, help="How many classes it tells apart."
+    "--classes",
+    type=click.IntRange(2, 100_000),
+    help="How many classes it tells apart.  [default: 2, of imagenet:NAME 1,000]",
 )
 @click.option(
     "--set", "lines", multiple=True, metavar="KEY=VALUE", help="A line of the recipe, such as network.size=160."
 )
 @click.option("--diagram", type=click.Path(path_type=Path), help="Draw it into this .png or .svg file, a box a block.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-def command(network: str, classes: int, lines: tuple[str, ...], diagram: Path | None, as_json: bool) -> None:
+def command(network: str, classes: int | None, lines: tuple[str, ...], diagram: Path | None, as_json: bool) -> None:
     """Show a network before it is trained: each layer, what it gives, how many parameters it has.
 
     The columns and the count are those of Keras' model.summary. No weights are asked for.
@@ -44,11 +47,17 @@ def command(network: str, classes: int, lines: tuple[str, ...], diagram: Path | 
     for line in lines:
         changes = merge(changes, parse_assignment(line))
     require("network", "train")
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.sheets import said_of_sheets, said_on_sheets
     from tellapart.workflows.network import draw, lay_out
 
     found = lay_out(network, classes=classes, changes=changes)
     if diagram is not None:
-        draw(found, diagram)
+        draw(
+            found,
+            diagram,
+            said_of_sheets if diagram.suffix.lower() == ".svg" else said_on_sheets(make_reporter(quiet=False)),
+        )
     if as_json:
         click.echo(json.dumps(found.as_json() | {"diagram": None if diagram is None else str(diagram)}, indent=2))
         return

@@ -173,7 +173,9 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
             else:
                 top = min(flags["top"], len(answerer.classes))
                 lines = LAYOUTS[layout](tally, told, answerer.classes, top)
-                _print_lines(lines) if out is None else _write_lines(out, lines, tally, force=flags["force"])
+                _print_lines(lines, for_program=layout != "table") if out is None else _write_lines(
+                    out, lines, tally, force=flags["force"]
+                )
         except KeyboardInterrupt:
             if writer is not None and not quiet:
                 print(f"\nstopped; {writer.summary()}", file=sys.stderr)
@@ -277,12 +279,12 @@ def _paths(
     return "", arguments
 
 
-def _print_lines(lines: Iterable[str]) -> None:
+def _print_lines(lines: Iterable[str], *, for_program: bool) -> None:
     from tellapart.cli.console import discard_output
     from tellapart.cli.speaking import plain_output
 
     try:
-        output = plain_output()
+        output = plain_output(for_program=for_program)
         for line in lines:
             output.write(line)
         output.flush()

@@ -11,11 +11,13 @@ from typing import Any, TextIO
 
 import click
 
+from tellapart.cli.screen import Screen
 from tellapart.language import OwnLanguage, is_simplified_chinese, system_language
 
 OPTION = "--lang"
 LANGUAGES = ("en", "zh")
 WIDTH = 56  # Chinese characters take two columns
+_SAMPLE = "中文"
 
 
 def language_asked(arguments: Sequence[str]) -> OwnLanguage:
@@ -33,16 +35,12 @@ def language_asked(arguments: Sequence[str]) -> OwnLanguage:
 class ChineseStream:
     """A text stream that says whole lines in Chinese, and hands on everything else as it is."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | Screen) -> None:
         self.untranslated = stream
         self._begun = ""
 
     def write(self, text: str) -> int:
-        """Keep what is no whole line yet; lines of programs, and what moves the cursor, go on untouched."""
-        if "\x1b" in text or "\r" in text:
-            self.flush()
-            self.untranslated.write(text)
-            return len(text)
+        """Keep what is no whole line yet; lines of programs go on untouched."""
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
             self.untranslated.write(_said(line) + "\n")
@@ -65,27 +63,66 @@ def _said(line: str) -> str:
     return line if line[:1] in ("{", "[", '"') else translate(line)
 
 
-def speak_chinese() -> None:
-    """From now on both streams do."""
-    if not isinstance(sys.stdout, ChineseStream):
+def guard_screen(*, chinese: bool) -> None:
+    """From now on no name steers the terminal, and both streams speak Chinese where that is asked for."""
+    if not isinstance(sys.stdout, Screen | ChineseStream):
+        sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)
+    if chinese and not isinstance(sys.stdout, ChineseStream):
         sys.stdout, sys.stderr = ChineseStream(sys.stdout), ChineseStream(sys.stderr)
 
 
-def plain_output() -> TextIO:
-    """Standard output for what a program reads, line by line."""
-    return getattr(sys.stdout, "untranslated", sys.stdout)
+def without_chinese() -> str:
+    """The encoding of a stream that has no Chinese letters; "" where both have."""
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"  # a stream of text alone has all letters
+        try:
+            _SAMPLE.encode(encoding)
+        except (UnicodeEncodeError, LookupError):
+            return str(encoding)
+    return ""
+
+
+def plain_output(*, for_program: bool) -> TextIO:
+    """Standard output line by line, untranslated; for a program, which no terminal shows, to the letter."""
+    screen: TextIO = getattr(sys.stdout, "untranslated", sys.stdout)
+    return getattr(screen, "exact", screen) if for_program and not screen.isatty() else screen
+
+
+def terminal() -> TextIO:
+    """Standard error itself, for what draws there by the characters that steer it."""
+    stream: Any = sys.stderr
+    for wrapped in ("rich_proxied_file", "untranslated", "exact"):
+        stream = getattr(stream, wrapped, stream)
+    return stream  # type: ignore[no-any-return]
+
+
+def speaks_chinese() -> bool:
+    """Whether the screen does, also while a bar is drawn on it."""
+    return any(isinstance(one, ChineseStream) for one in (sys.stderr, getattr(sys.stderr, "rich_proxied_file", None)))
+
+
+def screen_language() -> OwnLanguage:
+    """Of the screen."""
+    return "zh" if speaks_chinese() else "en"
 
 
 def said(text: str) -> str:
     """A sentence in the language of the screen, for what is drawn rather than written."""
     from tellapart.cli.translating import translate
 
-    return translate(text) if isinstance(sys.stderr, ChineseStream) else text
+    return translate(text) if speaks_chinese() else text
+
+
+def said_word(word: str) -> str:
+    """A word of ours that stands alone, as at the head of a column."""
+    from tellapart.cli.translating import chinese_words
+
+    return chinese_words().get(word, word) if speaks_chinese() else word
 
 
 def helped(command: click.Command) -> click.Command:
     """The command with its help in the language of the screen."""
-    if not isinstance(sys.stdout, ChineseStream):
+    if not speaks_chinese():
         return command
     from tellapart.cli.translating import translate
 

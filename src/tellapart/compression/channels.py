@@ -35,15 +35,18 @@ class ChannelGroup:
     readers: tuple[str, ...]  # paths of the layers that read all of them
 
 
-def channel_groups(network: nn.Module, sample: Tensor, *, whole: Sequence[nn.Module] = ()) -> tuple[ChannelGroup, ...]:
+def channel_groups(
+    network: nn.Module, sample: Tensor, *, whole: Sequence[nn.Module] = (), traced: nn.Module | None = None
+) -> tuple[ChannelGroup, ...]:
     """The groups whose channels can be fewer without another output of the network; `whole` are layers that must read all.
 
     Groups are left out whose channels nothing reads (outputs), or that a layer reads among others or spread out (DenseNet's, or
-    those that are flattened). `sample` [1, ...] is one item as the network takes it.
+    those that are flattened). `sample` [1, ...] is one item as the network takes it. `traced` runs that part of the network alone
+    in which channels may go, up to layers of `whole`; None: all of it.
     """
     paths = {layer: path for path, layer in network.named_modules()}
     order = {path: place for place, path in enumerate(paths.values())}
-    graph, kept, groups = _graph(network, sample), set(whole), []
+    graph, kept, groups = _graph(traced or network, sample), set(whole), []
     for found in graph.get_all_groups(ignored_layers=list(whole), root_module_types=[nn.Conv2d, nn.Linear]):
         layers = [(one.dep.target.module, one.dep.handler.__name__) for one in found]
         if kept.intersection(layer for layer, _ in layers):
@@ -146,10 +149,18 @@ def choose_channels(
     return stay, [weight[:, stay] for weight in weights], lost
 
 
-def thin_out(network: nn.Module, group: ChannelGroup, moments: Moments, keep: int, sample: Tensor) -> float:
+def thin_out(
+    network: nn.Module,
+    group: ChannelGroup,
+    moments: Moments,
+    keep: int,
+    sample: Tensor,
+    *,
+    traced: nn.Module | None = None,
+) -> float:
     """Leave `keep` channels of the group in the network, and let its readers make up for the others; returns the share lost.
 
-    Raises: ValueError for a number beyond the group's, or a group that was not read.
+    `traced` is as for `channel_groups`. Raises: ValueError for a number beyond the group's, or a group that was not read.
     """
     readers = [path for path in group.readers if path in moments]
     if not readers:
@@ -168,7 +179,7 @@ def thin_out(network: nn.Module, group: ChannelGroup, moments: Moments, keep: in
         if isinstance(root, nn.Conv2d)
         else torch_pruning.prune_linear_out_channels
     )
-    _graph(network, sample).get_pruning_group(root, way, idxs=gone).prune()
+    _graph(traced or network, sample).get_pruning_group(root, way, idxs=gone).prune()
     with torch.no_grad():
         for path, weight in zip(readers, weights, strict=True):
             layer: Any = network.get_submodule(path)
@@ -181,7 +192,7 @@ def _graph(network: nn.Module, sample: Tensor) -> Any:
     import torch_pruning
 
     needed = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]  # not all are as the whole is
     network.eval()
     try:
         for parameter, _ in needed:
@@ -189,7 +200,8 @@ def _graph(network: nn.Module, sample: Tensor) -> Any:
         with torch.enable_grad():
             return torch_pruning.DependencyGraph().build_dependency(network, example_inputs=sample, verbose=False)
     finally:
-        network.train(was_training)
+        for module, training in modes:
+            module.training = training
         for parameter, before in needed:
             parameter.requires_grad_(before)
 

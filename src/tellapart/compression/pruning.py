@@ -63,7 +63,14 @@ def prune(
             groups = groups_of(subject) if one.kind == "channels" else ()  # a block that has gone may have been in one
             if one.kind == "block" or any(group.root == one.path for group in groups):
                 cut(
-                    network, subject.sample, kind=one.kind, path=one.path, keep=one.keep, groups=groups, moments=moments
+                    network,
+                    subject.sample,
+                    kind=one.kind,
+                    path=one.path,
+                    keep=one.keep,
+                    groups=groups,
+                    moments=moments,
+                    traced=subject.traced and subject.traced(network),
                 )
         align_norms(network, before, subject.run)
         if subject.original is not None:

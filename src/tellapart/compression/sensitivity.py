@@ -41,6 +41,8 @@ class PruningSubject:
     harm: Callable[[nn.Module], float]  # of a network that was cut: how far from the whole one
     whole: Sequence[str] = ()  # paths of layers that must read all their channels
     original: nn.Module | None = None  # the network before anything was cut, which what is left is fitted to
+    # A network -> what runs the part of it in which channels may go, up to layers of `whole`; None: channels may go everywhere.
+    traced: Callable[[nn.Module], nn.Module] | None = None
 
 
 def weigh_cuts(
@@ -62,7 +64,8 @@ def weigh_cuts(
         if keep >= of:
             continue
         copied = copy.deepcopy(network)
-        cut(copied, sample, kind=kind, path=path, keep=keep, groups=groups, moments=moments)
+        traced = subject.traced and subject.traced(copied)
+        cut(copied, sample, kind=kind, path=path, keep=keep, groups=groups, moments=moments, traced=traced)
         saved = below(before, path) if kind == "block" else total - sum(multiply_adds(copied, sample).values())
         if saved <= 0:
             continue
@@ -82,18 +85,20 @@ def cut(
     keep: int,
     groups: Sequence[ChannelGroup],
     moments: Moments,
+    traced: nn.Module | None = None,
 ) -> None:
-    """Make one cut in `network`. Raises: ValueError for a block or group that there is not."""
+    """Make one cut in `network`; `traced` is as for `channel_groups`. Raises: ValueError for a block or group that there is not."""
     if kind == "block":
         leave_out(network, path)
         return
     group = next((one for one in groups if one.root == path), None)
     if group is None:
         raise ValueError(f"there is no group of channels that {path!r} makes")
-    thin_out(network, group, moments, keep, sample)
+    thin_out(network, group, moments, keep, sample, traced=traced)
 
 
 def groups_of(subject: PruningSubject) -> tuple[ChannelGroup, ...]:
     """The groups of channels that the network has now."""
     whole = [subject.network.get_submodule(path) for path in subject.whole]
-    return channel_groups(subject.network, subject.sample, whole=whole)
+    traced = subject.traced and subject.traced(subject.network)
+    return channel_groups(subject.network, subject.sample, whole=whole, traced=traced)

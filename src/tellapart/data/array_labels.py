@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from tellapart.errors import DataError
 Array = NDArray[Any]
 
 _NAME_WORDS = ("name", "classes", "category", "categories")  # in the name of an array that names the classes
+_OTHER_WORDS = ("file", "path", "image", "picture", "feature", "column")  # of names, but not of classes
 # Files beside CIFAR's that name its classes, a line each, by how many there are.
 _NAME_FILES = ("batches.meta.txt", "fine_label_names.txt")
 _MOST_NAMES = 100_000
@@ -47,27 +49,59 @@ def label_cells(path: Path, array: Array, names: Sequence[str]) -> LabelCells:
 def class_names(path: Path, others: Mapping[str, Array], labels: Sequence[Array]) -> tuple[Sequence[str], str]:
     """The names of classes that the file, or one beside it, has for numbers 0, 1, 2 ..., and a sentence on them.
 
-    Nothing where there are none, or fewer than there are numbers.
+    Nothing where there are none. Raises: DataError for fewer names than numbers, an empty name, or one that two classes have.
     """
     if not labels or any(array.dtype.kind in "SU" for array in labels):
         return (), ""
-    first = labels[0]
-    if first.dtype.kind == "f" and not np.isfinite(first).all():
+    if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in labels):
         raise DataError(
             f"labels in {str(path)!r} hold values that are not finite numbers. Give each picture a number or a text."
         )
-    count = first.shape[1] if first.ndim == 2 and first.shape[1] > 1 else int(first.max()) + 1 if first.size else 0
+    count = max(map(_classes_of, labels))
     for name, array in others.items():
-        texts = array.dtype.kind in "SU" and array.ndim == 1 and count <= len(array) <= _MOST_NAMES
-        if texts and any(word in name.lower() for word in _NAME_WORDS):
-            return _texts(path, array), f"{path}: classes are named by its array {name!r}."
+        if array.dtype.kind in "SU" and array.ndim == 1 and len(array) <= _MOST_NAMES and _names_classes(name):
+            names = _texts(path, array)
+            _check_names(f"the array {name!r} in {str(path)!r}", names, count)
+            return names, f"{path}: classes are named by its array {name!r}."
     for name in _NAME_FILES if path.suffix.lower() == ".bin" else ():
         beside = path.parent / name
         if beside.is_file() and beside.stat().st_size < _MOST_NAMES:
-            lines = [line.strip() for line in beside.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-            if len(lines) >= count:
-                return lines, f"{path}: classes are named by {name}."
+            names = [line.strip() for line in beside.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+            _check_names(repr(str(beside)), names, count)
+            return names, f"{path}: classes are named by {name}."
     return (), ""
+
+
+def _classes_of(labels: Array) -> int:
+    """How many classes labels [N] or [N, K] need."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return int(labels.shape[1])
+    return int(labels.max()) + 1 if labels.size else 0
+
+
+def _names_classes(name: str) -> bool:
+    """Whether an array is called as one of names of classes: class_names, target_names, and not filenames or feature_names."""
+    low = name.lower()
+    return any(word in low for word in _NAME_WORDS) and not any(word in low for word in _OTHER_WORDS)
+
+
+def _check_names(where: str, names: Sequence[str], count: int) -> None:
+    """Raises: DataError for what cannot be the names of so many classes."""
+    if len(names) < count:
+        raise DataError(
+            f"{where} names {len(names):,} classes, and the labels go up to {count - 1}, which takes {count:,} names. Give every "
+            "class its name, or leave the names out: then the classes are called by their numbers."
+        )
+    if "" in names:
+        raise DataError(
+            f"{where} has an empty name, for class {names.index('')}. Give every class its name, or leave the names out."
+        )
+    twice, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise DataError(
+            f"{where} has the name {twice!r} {times} times, which would make one class of several. Give every class a name "
+            "of its own, in the order of their numbers, or leave the names out."
+        )
 
 
 def _of_columns(path: Path, array: Array, names: Sequence[str]) -> LabelCells:

@@ -57,7 +57,7 @@ def open_array_table(path: Path, ignored: Counter[str], options: ReadOptions) ->
     except OSError as error:
         raise StorageError(f"the arrays {str(path)!r} cannot be read: {error.strerror}. Check the disk.") from None
     stacks, left = _stacks(path, file)
-    names, told = class_names(path, file.others, [one for stack in stacks for one in stack.labels.values()])
+    names, told = class_names(path, file.others, [next(iter(stack.labels.values())) for stack in stacks])
     columns = {
         stack.name: {
             column: label_cells(path, array, names if place == 0 else ())

@@ -45,6 +45,10 @@ class Cells:
             self._read = list(self._checked(self._rows()))
         return self._read
 
+    def once(self) -> Iterator[CellRow]:
+        """The same one after the other, for who reads them once: a million rows of cells are not kept. Raises: DataError."""
+        yield from self._checked(self._rows()) if self._read is None else self._read
+
     def without_header(self) -> Cells:
         """The same where the first row is data: its columns are called 1, 2, 3 ..."""
         first = (1, list(self.header))

@@ -71,12 +71,17 @@ def groups_to_split(
         else:
             elsewhere.add(groups[index])
     found = []
-    for group, indices in members.items():
+    shared: dict[
+        frozenset[str], frozenset[str]
+    ] = {}  # one of each kind: of a million groups the sets would be most of the memory
+    for group in list(members):
+        indices = members.pop(group)
         smallest = min(content_hashes[index] for index in indices)
+        labels = frozenset(named_classes(targets[index] for index in indices))
         found.append(
             PictureGroup(
                 indices=tuple(indices),
-                labels=frozenset(named_classes(targets[index] for index in indices)),
+                labels=shared.setdefault(labels, labels),
                 rank=hashlib.sha256(f"{seed}:{smallest}".encode()).hexdigest(),
                 pinned=group in elsewhere,
             )

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from tellapart.data.examples import Listing, known_classes
 
+IN_TWO_LANGUAGES = " · "  # between the names that one class has
 _WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0+)?")
 _JOINT = re.compile(r"(?<=\w)[\s_\-\u2010-\u2015]+(?=\w)")  # what stands between two words
 _SELECTORS = re.compile("[\ufe00-\ufe0f]")  # how an emoji is drawn
@@ -127,11 +128,15 @@ def renamed(listing: Listing, mapping: Mapping[str, str]) -> Listing:
 
 
 def known_as(names: Iterable[str], classes: Iterable[str], merged: Mapping[str, str]) -> dict[str, str]:
-    """Names that are none of the classes -> the one class that each is nearly the same as, or was part of in training."""
+    """Names that are none of the classes -> the one class that each is nearly the same as, or was part of in training.
+
+    A class with a name in two languages is known by either: Egyptian cat · 埃及猫.
+    """
     known, found = set(classes), dict[str, str]()
     by_form: dict[str, list[str]] = {}
     for one in known:
-        by_form.setdefault(folded(one), []).append(one)
+        for name in {one, *one.split(IN_TWO_LANGUAGES)}:
+            by_form.setdefault(folded(name), []).append(one)
     for name in set(names) - known:
         near = [merged[name]] if name in merged else by_form.get(folded(name), [])
         if len(near) == 1 and near[0] in known:

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from tellapart.data.copies import Copies
 from tellapart.data.examples import Inspection
-from tellapart.texts.cleaning import CleanTexts
+from tellapart.texts.cleaning import CleanTexts, in_parts
 
 ALIKE = 0.8  # Jaccard index of the sets of pieces, from which two texts are near copies
 _PIECE = 4  # characters
 _LEAST = 12  # characters; of shorter texts a changed word leaves too little to tell a copy
 _PERMUTATIONS, _BANDS = 48, 12  # bands of four: 0.8 is found with 0.998, 0.5 with 0.54
 _BUCKET, _NEIGHBOURS = 50, 3  # texts that share a band; of more each is compared with the next few only
-_AT_ONCE = 20_000  # texts whose pieces are in memory together
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -52,13 +51,14 @@ def find_text_copies(texts: Sequence[str], inspections: Sequence[Inspection]) ->
 def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of different texts, cleaned, whose sets of pieces have a Jaccard index of ALIKE or more."""
     rows = [row for row, text in enumerate(texts) if len(text) >= _LEAST]
-    signatures = [
-        _signatures([_runs(texts[row]) for row in rows[start : start + _AT_ONCE]])
-        for start in range(0, len(rows), _AT_ONCE)
-    ]
+    keys = np.empty((len(rows), _BANDS), dtype=np.uint64)
+    done = 0
+    for part in in_parts(texts[row] for row in rows) if rows else ():
+        keys[done : done + len(part)] = _band_keys(_signatures(part))
+        done += len(part)
     found: set[tuple[int, int]] = set()
     tried: set[tuple[int, int]] = set()
-    for one, other in _candidates(np.concatenate(signatures)) if rows else ():
+    for one, other in _candidates(keys):
         pair = rows[one], rows[other]
         if pair not in tried:
             tried.add(pair)
@@ -73,7 +73,7 @@ def pieces_of(text: str) -> NDArray[np.uint64]:
 
 
 def _runs(text: str) -> NDArray[np.uint64]:
-    """All of them, as they come."""
+    """All of them, as they come; of less than four characters these."""
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
     if len(codes) < _PIECE:
         return codes
@@ -89,11 +89,16 @@ def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:
     return shared / max(1, len(one) + len(other) - shared)
 
 
-def _signatures(pieces: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
-    """The least of each of the permutations of the pieces of n texts, [n, _PERMUTATIONS]; none is empty."""
-    every = np.concatenate(pieces)
-    starts = np.cumsum([0, *map(len, pieces[:-1])])
-    found = np.empty((len(pieces), _PERMUTATIONS), dtype=np.uint32)
+def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """The least of each of the permutations of the pieces of n texts of _LEAST letters or more, [n, _PERMUTATIONS]."""
+    lengths = np.array([len(text) for text in texts])
+    ends = np.cumsum(lengths)
+    within = np.ones(ends[-1], dtype=np.bool_)
+    for place in range(1, _PIECE):
+        within[ends - place] = False  # where the last three letters begin no piece
+    every = _runs("".join(texts))[within[: 1 - _PIECE]]
+    starts = np.concatenate([[0], np.cumsum(lengths - _PIECE + 1)[:-1]])
+    found = np.empty((len(texts), _PERMUTATIONS), dtype=np.uint32)
     chance = np.random.default_rng(0)
     for number, (factor, added) in enumerate(chance.integers(1, 2**63, (_PERMUTATIONS, 2), dtype=np.uint64)):
         # Multiply, shift: the upper half of an odd multiple (Dietzfelbinger and others 1997).
@@ -102,14 +107,19 @@ def _signatures(pieces: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
     return found
 
 
-def _candidates(signatures: NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows that share a band of their signatures, [n, _PERMUTATIONS]; the smaller first."""
+def _band_keys(signatures: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """A number for each band of each signature, [n, _BANDS]: alike where all of the band is."""
     bands = signatures.reshape(len(signatures), _BANDS, -1)
-    for band in range(_BANDS):
-        keys = np.zeros(len(signatures), dtype=np.uint64)
-        for part in bands[:, band].T:
-            keys = (keys ^ part) * _SALT
-            keys ^= keys >> np.uint64(29)
+    keys = np.zeros((len(signatures), _BANDS), dtype=np.uint64)
+    for place in range(bands.shape[2]):
+        keys = (keys ^ bands[:, :, place]) * _SALT
+        keys ^= keys >> np.uint64(29)
+    return keys
+
+
+def _candidates(every: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that share a key of a band, [n, _BANDS]; the smaller first."""
+    for keys in every.T:
         order = np.argsort(keys, kind="stable")
         borders = np.flatnonzero(np.diff(keys[order])) + 1
         starts, ends = np.concatenate([[0], borders]), np.concatenate([borders, [len(order)]])

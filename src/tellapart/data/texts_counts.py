@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, short_path
 from tellapart.data.reader import OwnCounts
-from tellapart.texts.cleaning import MOST_LETTERS
-from tellapart.texts.writing_systems import count_letters
+from tellapart.texts.cleaning import MOST_LETTERS, in_parts
+from tellapart.texts.writing_systems import main_systems
 
 LONG = 10_000  # letters
 MANY_SYSTEMS = 0.05  # share of texts in another writing system than most, from which it is told
@@ -22,6 +22,7 @@ _BROKEN = re.compile(
 )
 _UNSEEN = re.compile("[\0\u202a-\u202e\u2066-\u2069]")
 _SHOWN = 3
+_BEGINNING = 1000  # letters of a text that say in which writing system it is
 _NONE = "no letters"
 
 
@@ -29,7 +30,8 @@ def count_texts(listing: Listing, inspections: Sequence[Inspection], groups: Seq
     """Of a listing whose texts were looked at: what is odd about them, and how long they are."""
     usable = [entry for entry, one in zip(listing.entries, inspections, strict=True) if not one.problem]
     lengths = sorted(len(entry.text or "") for entry in usable) or [0]
-    systems = Counter(main_system(entry.text or "") for entry in usable)
+    begun = in_parts((entry.text or "")[:_BEGINNING] for entry in usable)
+    systems = Counter(name for part in begun for name in main_systems(part))
     odd = {name: [entry for entry in usable if test(entry.text or "")] for name, (test, _, _) in _ODD.items()}
     record = {
         "pictures": _by_split(listing, usable),
@@ -46,12 +48,6 @@ def count_texts(listing: Listing, inspections: Sequence[Inspection], groups: Seq
             f"writing   {', '.join(f'{name or _NONE} {count:,}' for name, count in systems.most_common(5))}",
         ),
     )
-
-
-def main_system(text: str) -> str:
-    """The writing system of most letters of a text, of its first thousand; "" where it has none."""
-    found = count_letters([text[:1000]]).most_common(1)
-    return found[0][0] if found else ""
 
 
 def _by_split(listing: Listing, usable: Sequence[Entry]) -> dict[str, int]:

@@ -12,6 +12,11 @@ from tellapart.sources.reading import read_bytes
 _MOST_GUESSED = 1_000_000  # bytes from which an encoding is guessed
 
 
+def line_of(file: Path, number: int) -> Path:
+    """Where a text stands that is a line of a file, or a row of a table: reviews.csv:17."""
+    return file.with_name(f"{file.name}:{number}")  # not Path(...), which would take the whole path apart for each
+
+
 def read_texts(paths: Iterable[Path], encoding: str | None) -> tuple[dict[Path, str], tuple[str, ...]]:
     """The texts of files, by their paths, without those that cannot be read; and what was guessed for that, in sentences.
 

@@ -17,7 +17,7 @@ from tellapart.data.examples import Entry, Listing, ReadOptions, Split
 from tellapart.data.folder import scan
 from tellapart.data.other_tasks import OtherTask
 from tellapart.data.targets import ClassName
-from tellapart.data.texts_files import read_texts
+from tellapart.data.texts_files import line_of, read_texts
 from tellapart.data.texts_looks import CLASSES, TEXTS, ending_of
 from tellapart.errors import DataError
 
@@ -69,7 +69,7 @@ def _by_endings(path: Path, files: list[Path], options: ReadOptions) -> Listing:
             raise DataError(f"{str(file)!r} cannot be read. Check the disk, and who may read it.")
         target, split = ClassName(ending_of(file.name)), split_named(file.stem)
         for number, line in _lines(texts[file], ignored):
-            entries.append(Entry(path=Path(f"{file}:{number}"), target=target, split=split, text=line))
+            entries.append(Entry(path=line_of(file, number), target=target, split=split, text=line))
     classes = tuple(sorted({ending_of(file.name) for file in files}))
     read = f"{path}: each line is a text, and the ending of its file the class: {', '.join(classes)}."
     return _listing(path, entries, classes, ignored, (read, *notes))
@@ -108,7 +108,8 @@ def _labelled(
                 f"line {number} of {str(file)!r} ends with {label[:40]!r}; after a tab it must say the number of one of the "
                 f"{len(targets)} classes, counted from 0. Mend the line, or remove it."
             )
-        found.append(Entry(path=Path(f"{file}:{number}"), target=targets[int(label)], split=split, text=said.strip()))
+        target = targets[int(label)]
+        found.append(Entry(path=line_of(file, number), target=target, split=split, text=said.strip()))
     return found
 
 

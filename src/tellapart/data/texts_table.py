@@ -18,6 +18,7 @@ from tellapart.data.label_shapes import check_measured
 from tellapart.data.names import stored_twice
 from tellapart.data.table import TableRow, check_cells, columns_of, read_cells
 from tellapart.data.targets import ClassName
+from tellapart.data.texts_files import line_of
 from tellapart.errors import DataError, SettingsError
 
 TASK: TaskName = "text"
@@ -38,28 +39,16 @@ def list_texts(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Lis
         raise SettingsError(
             f"--label-separator is {options.separator!r}, and a text has one class. Leave it out, and write one class a row."
         )
-    texts, rows = _rows(cells)
+    entries, rows = _entries(cells)
     if not rows:
         raise DataError(f"the table {str(cells.path)!r} has a header but no rows. Add one row for each text.")
     check_cells(cells.path, rows, ("label",))
     if options.task is None:
         check_measured(cells.path, [row.label for row in rows], task=TASK)
-    targets = {row.label: ClassName(row.label) for row in rows}  # one a class, however many rows
-    entries = tuple(
-        Entry(
-            path=Path(f"{cells.path}:{row.number}"),
-            target=targets[row.label],
-            split=split_named(row.split),
-            group=row.group,
-            fold=row.fold,
-            text=text,
-        )
-        for text, row in zip(texts, rows, strict=True)
-    )
     return Listing(
         source=cells.path,
-        entries=entries,
-        classes=tuple(sorted(targets)),
+        entries=tuple(entries),
+        classes=tuple(sorted({row.label for row in rows})),
         task=TASK,
         ignored=dict(sorted(ignored.items())),
         notes=cells.notes,
@@ -86,16 +75,24 @@ def _text_place(cells: Cells) -> int:
     return names.index("text")
 
 
-def _rows(cells: Cells) -> tuple[list[str], Sequence[TableRow]]:
-    """The texts, and their rows with labels in Unicode normal form C. Raises: DataError without a column of texts."""
+def _entries(cells: Cells) -> tuple[list[Entry], Sequence[TableRow]]:
+    """What each row says, and its cells but for the text, with labels in Unicode normal form C.
+
+    Raises: DataError without a column of texts.
+    """
     _text_place(cells)
     place, label, split, group, fold = columns_of(cells, ("text", "label"))
-    texts, rows, written = [], [], set()
-    for number, row in cells.rows():
-        own = [row[at] if at >= 0 else "" for at in (split, group, fold)]
-        written.add(row[label])
-        texts.append(row[place])
-        rows.append(TableRow(number, "", unicodedata.normalize("NFC", row[label]), *own))
-    if note := stored_twice(written):
+    entries, rows = [], []
+    targets: dict[str, ClassName] = {}  # one a class, however many rows: so are its words
+    for number, row in cells.once():
+        if row[label] not in targets:
+            targets[row[label]] = ClassName(unicodedata.normalize("NFC", row[label]))
+        target, own = targets[row[label]], [row[at] if at >= 0 else "" for at in (split, group, fold)]
+        rows.append(TableRow(number, "", target.text, *own))
+        path = line_of(cells.path, number)
+        entries.append(
+            Entry(path=path, target=target, split=split_named(own[0]), group=own[1], fold=own[2], text=row[place])
+        )
+    if note := stored_twice(set(targets)):
         cells.notes = (*cells.notes, f"{cells.path}: {note}.")
-    return texts, rows
+    return entries, rows

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tellapart.errors import ExportError
 from tellapart.export.graph_cuts import leave_out, without_suppression
 from tellapart.export.graph_detours import leave_out_detours
-from tellapart.export.graph_sizes import IMAGE, fix_sizes, shapes_of
+from tellapart.export.graph_sizes import fix_sizes, shapes_of
 from tellapart.export.graph_wording import say_simply, take_planes
 from tellapart.storage import storage_errors
 
@@ -105,31 +105,34 @@ def folded(model: Any) -> bytes:
     return data
 
 
-def described(model: bytes) -> tuple[list[str], list[tuple[int, ...]]]:
-    """The outputs of a graph by name, and the shape of each for one picture."""
+def described(model: bytes, sample: NDArray[Any] | None = None) -> tuple[list[str], list[tuple[int, ...]]]:
+    """The outputs of a graph by name, and the shape of each for one picture, or for what else the graph takes, `sample`."""
     import onnx
 
     graph = onnx.load_model_from_string(model)
     names = [item.name for item in graph.graph.output]
+    if sample is not None:
+        session = _session(model)
+        return names, [tuple(one.shape) for one in session.run(names, {session.get_inputs()[0].name: sample})]
     (picture,) = graph.graph.input
     lengths = picture.type.tensor_type.shape.dim
     size = max(lengths[1].dim_value, lengths[2].dim_value) or 64
     return names, shapes_of(graph, names, size, 1)
 
 
-def relative_differences(
-    model: bytes, images: NDArray[np.uint8], found: Mapping[str, NDArray[Any]]
-) -> dict[str, float]:
-    """How far each output that was `found` for uint8 [N, S, S, 3] is from the graph's own, relative to its largest number.
+def relative_differences(model: bytes, images: NDArray[Any], found: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """How far each output that was `found` for inputs [N, ...] is from the graph's own, relative to its largest number.
 
     inf for one of another shape.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = _session(model)
     (picture,) = session.get_inputs()
-    given = images.transpose(0, 3, 1, 2).astype(np.float32) if picture.type == "tensor(float)" else images
-    parts = [session.run(list(found), {IMAGE: given[at : at + 1]}) for at in range(len(given))]
+    given = (
+        images.transpose(0, 3, 1, 2).astype(np.float32)
+        if picture.type == "tensor(float)" and picture.shape[1] == 3
+        else images
+    )
+    parts = [session.run(list(found), {picture.name: given[at : at + 1]}) for at in range(len(given))]
     apart = {}
     for name, *own in zip(found, *parts, strict=True):
         expected, got = np.concatenate(own).astype(np.float64), np.asarray(found[name], dtype=np.float64)
@@ -137,3 +140,9 @@ def relative_differences(
         largest = max(float(np.abs(expected).max(initial=0)), 1e-12)
         apart[name] = float(np.abs(expected - got).max(initial=0)) / largest if same else float("inf")
     return apart
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -62,12 +62,27 @@ SAMPLES: Mapping[str, Sample] = {
 }
 
 
-def check_languages(languages: Iterable[str]) -> list[str]:
+READ_JSON = frozenset({"python", "javascript"})  # of the languages, those whose samples of texts do
+# The same of models of texts, in folders of the package called so with _texts behind it.
+TEXT_SAMPLES: Mapping[str, Sample] = {
+    "python": Sample("python", "python self_test.py", "NumPy, and onnxruntime for the network"),
+    "javascript": Sample(
+        "javascript",
+        "npm install --ignore-scripts && node self_test.js",
+        "Node 18 or newer; without npm no network is asked",
+    ),
+    "c++": Sample("cpp", "g++ -std=c++17 -O2 -o self_test self_test.cpp && ./self_test", "a compiler of C++17"),
+    "java": Sample("java", "javac *.java && java SelfTest", "Java 17 or newer"),
+    "csharp": Sample("csharp", "dotnet run", ".NET 8 or newer (we ran it with Mono)"),
+}
+
+
+def check_languages(languages: Iterable[str], samples: Mapping[str, Sample] = SAMPLES) -> list[str]:
     """The languages, each once. Raises: SettingsError for one that there is no sample of."""
     found = list(dict.fromkeys(one.lower() for one in languages))
     for one in found:
-        if one not in SAMPLES:
-            raise SettingsError(f"--for is {one!r}; there are samples for {', '.join(SAMPLES)}. Choose among these.")
+        if one not in samples:
+            raise SettingsError(f"--for is {one!r}; there are samples for {', '.join(samples)}. Choose among these.")
     return found
 
 
@@ -78,6 +93,17 @@ def write_samples(languages: Iterable[str], specification: Mapping[str, Any], fo
         sample = SAMPLES[language]
         for name, text in read_sample(sample.folder).items():
             write_bytes(folder / sample.folder / name, text.replace(_NUMBERS, _numbers(sample, specification)).encode())
+        written.append(sample.folder)
+    return written
+
+
+def write_text_samples(languages: Iterable[str], folder: Path) -> list[str]:
+    """The same for a model of texts; these read their numbers from files. Raises: SettingsError, StorageError."""
+    written = []
+    for language in check_languages(languages, TEXT_SAMPLES):
+        sample = TEXT_SAMPLES[language]
+        for name, text in read_sample(f"{sample.folder}_texts").items():
+            write_bytes(folder / sample.folder / name, text.encode())
         written.append(sample.folder)
     return written
 

@@ -48,6 +48,7 @@ class Format:
     views_apart: bool = False
     exact: bool = True  # whether it computes in float32
     page: bool = False  # whether the server's page stands around it
+    any_length: bool = False  # whether its runtime takes rows of numbers of any length, as texts are
     adapted: Callable[[bytes, int], bytes] | None = (
         None  # its converter's own wording of the graph, by the picture's side
     )
@@ -93,6 +94,7 @@ _ROWS = (
         sealed=True,
         suppressed=True,
         simple=False,
+        any_length=True,
     ),
     Format(
         name="browser",
@@ -104,6 +106,7 @@ _ROWS = (
         suppressed=True,
         simple=False,
         page=True,
+        any_length=True,
     ),
     Format(
         name="torchscript",
@@ -111,6 +114,7 @@ _ROWS = (
         steps=[ExportStep(tool=OURS, code="torchscript")],
         runtime=ExportStep(tool=OURS, code="torchscript"),
         said="TorchScript, for torch.jit.load in Python and C++",
+        any_length=True,
     ),
     Format(
         name="torch-export",
@@ -118,6 +122,7 @@ _ROWS = (
         steps=[ExportStep(tool=OURS, code="torch_program")],
         runtime=ExportStep(tool=OURS, code="torch_program"),
         said="a program of torch.export, for torch.export.load and AOTInductor",
+        any_length=True,
     ),
     Format(
         name="openvino",
@@ -127,6 +132,7 @@ _ROWS = (
         said="OpenVINO's IR, in float32",
         suppressed=True,
         simple=False,
+        any_length=True,
     ),
     Format(
         name="openvino-int8",

@@ -58,7 +58,7 @@ def _padded(data: Tensor, pads: Sequence[int], filling: float) -> tuple[Tensor, 
 
 
 def pooling(kind: str) -> Operator:
-    """MaxPool or AveragePool in two axes."""
+    """MaxPool in one or two axes, or AveragePool in two."""
 
     def pool(given: Given, known: Known, attributes: Attributes) -> Tensor:
         kernel = attributes["kernel_shape"]
@@ -68,7 +68,8 @@ def pooling(kind: str) -> Operator:
         if kind == "max":
             data, padding = _padded(given[0], pads, float("-inf"))
             dilation = attributes.get("dilations", [1] * len(kernel))
-            found = functional.max_pool2d(data, kernel, strides, padding, dilation, ceil_mode=ceil)
+            function = functional.max_pool1d if len(kernel) == 1 else functional.max_pool2d
+            found = function(data, kernel, strides, padding, dilation, ceil_mode=ceil)
             return found
         counted = bool(attributes.get("count_include_pad", 0))
         if pads[: len(kernel)] != pads[len(kernel) :]:

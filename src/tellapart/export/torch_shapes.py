@@ -18,7 +18,8 @@ def slice_of(given: Given, known: Known, attributes: Attributes) -> Tensor:
     """Slice between places that are known."""
     found: Tensor = given[0]
     starts, ends, axes, steps = (known[place] if len(known) > place else None for place in (1, 2, 3, 4))
-    starts, ends = starts or [], ends or []
+    if starts is None or ends is None:
+        raise NotImplementedError("Slice between places that are worked out for each input")
     axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step > 0:

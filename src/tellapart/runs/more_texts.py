@@ -17,6 +17,7 @@ from tellapart.training.growing import grow_by
 from tellapart.training.ngram_counts import CountedTexts
 from tellapart.training.ngram_folds import ChosenTexts, count_chosen, learn_parts
 from tellapart.training.ngram_probe import INVERSE, NgramTrial, candidates
+from tellapart.training.ngram_rows import KeptRows
 
 
 def count_run(run: OpenRun, texts: Sequence[str]) -> ChosenTexts:
@@ -51,7 +52,7 @@ def draw_text_curve(
     part = CountedTexts(
         inputs=counted.inputs,
         frequency=counted.frequency,
-        matrix=counted.matrix[rows],
+        rows=KeptRows(counted.matrix[rows]),
         unknown=counted.unknown[rows],
     )
     learn = learn_parts(ChosenTexts(chosen=given.chosen, counted=part), labels, classes=len(classes))

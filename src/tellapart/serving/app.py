@@ -41,12 +41,13 @@ def build_app(
         "heatmaps": service.explain is not None,
         "body_bytes": limits.body_bytes,
     }
+    # Tried one after the other, so what is asked most comes first; no path is of two.
     parts: Mapping[str, Sequence[BaseRoute]] = {
+        "plain": plain.routes(service, limits),
+        "inference_protocol": inference_protocol.routes(service, limits),
+        "tfserving": tfserving.routes(service, limits),
         "page": page.routes(words, settings),
         "corrections": correcting.routes(service, limits, corrections),
-        "plain": plain.routes(service, limits),
-        "tfserving": tfserving.routes(service, limits),
-        "inference_protocol": inference_protocol.routes(service, limits),
         "operations": _operations(service),
     }
     every = [route for routes in parts.values() for route in routes]

@@ -76,8 +76,7 @@ class GuardedMethod:
         finally:
             seconds = time.monotonic() - started
             self._metrics.under_way.dec()
-            self._metrics.requests.labels("grpc", self._name, code).inc()
-            self._metrics.seconds.labels("grpc", self._name).observe(seconds)
+            self._metrics.add_request("grpc", self._name, code, seconds=seconds)
             log_access(identity, client=context.peer(), method="grpc", path=self._name, status=code, seconds=seconds)
 
     async def _message(self, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:

@@ -48,11 +48,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._queued, self._decoding, self._running = map(self.stage.labels, ("queue", "decoding", "network"))
         self.batch = Histogram("tellapart_batch_pictures", "Pictures in a batch.", buckets=_SIZES, registry=registry)
         self.queue = Gauge(
             "tellapart_queue_pictures", "Pictures that wait.", registry=registry, multiprocess_mode="livesum"
         )
         self._waiting = waiting
+        self._requests: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._models: set[str] = set()
         self._describe_models(registry)
 
@@ -87,15 +89,28 @@ class Metrics:
             multiprocess_mode="livemax",
         )
 
+    def add_request(self, protocol: str, operation: str, status: int | str, *, seconds: float) -> None:
+        """A request was answered, `seconds` after its head came."""
+        counter, histogram = self._of_request(protocol, operation, str(status))
+        counter.inc()
+        histogram.observe(seconds)
+
+    def _of_request(self, protocol: str, operation: str, status: str) -> tuple[Counter, Histogram]:
+        # To look a label up takes longer than to count.
+        found = self._requests.get((protocol, operation, status))
+        if found is None:
+            found = self.requests.labels(protocol, operation, status), self.seconds.labels(protocol, operation)
+            self._requests[protocol, operation, status] = found
+        return found
+
     def add_batch(self, network: Network, times: BatchTimes) -> None:
         """A batch has run; called from the worker threads."""
         self.queue.set(self._waiting())
         self.batch.observe(times.pictures)
-        queue = self.stage.labels("queue")
         for waited in times.waited:
-            queue.observe(waited)
-        self.stage.labels("decoding").observe(times.decoding)
-        self.stage.labels("network").observe(times.running)
+            self._queued.observe(waited)
+        self._decoding.observe(times.decoding)
+        self._running.observe(times.running)
 
     def add_predictions(
         self, model: str, version: int, *, names: Iterable[str], readable: int, unreadable: int, unknown: int

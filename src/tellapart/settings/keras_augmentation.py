@@ -14,7 +14,7 @@ from typing import Any
 
 from tellapart.errors import SettingsError
 from tellapart.settings.keras_layers import LAYERS, KerasLayer
-from tellapart.settings.keras_ranges import either, higher_and_lower, shares
+from tellapart.settings.keras_ranges import either, higher_and_lower, shares, told_around
 
 _GENERATOR_NAME = "ImageDataGenerator"
 _AROUND = ("Sequential", "")  # what holds layers
@@ -159,6 +159,7 @@ def _generator(found: FromKeras, given: dict[str, Any], size: int | None) -> Non
             )
         elif value:
             found.augment.update(_GENERATOR[name](name, value, size))
+            found.remarks += [told] if (told := told_around(name, value, _MIDDLES.get(name, 0.0))) else []
     _fill_as_keras(found)
 
 
@@ -199,6 +200,7 @@ def _layer(found: FromKeras, name: str, call: ast.Call, size: int | None) -> Non
     ]
 
 
+_MIDDLES = {"zoom_range": 1.0, "brightness_range": 1.0}  # of factors: what leaves a picture as it is
 _GENERATOR: Mapping[str, Callable[[str, Any, int | None], dict[str, Any]]] = {
     "rotation_range": lambda name, value, size: {"rotation": either(name, value)},
     "width_shift_range": lambda name, value, size: {"width_shift": shares(name, value, size)},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tellapart.errors import SettingsError
-from tellapart.settings.keras_ranges import either, higher_and_lower, numbers, shares
+from tellapart.settings.keras_ranges import either, higher_and_lower, numbers, shares, told_around
 
 Given = Mapping[str, Any]
 Read = tuple[dict[str, Any], str]  # settings, and what is done otherwise; "" for nothing
@@ -34,7 +34,7 @@ def _flip(given: Given, size: int | None) -> Read:
 
 def _rotation(given: Given, size: int | None) -> Read:
     factor = given.get("factor", 0.0)
-    remark = "" if len(numbers("factor", factor)) == 1 else "RandomRotation turns as far either way here."
+    remark = told_around("RandomRotation's factor", factor, 0)
     return {"rotation": round(360 * either("factor", factor), _DIGITS)}, remark
 
 
@@ -43,24 +43,29 @@ def _translation(given: Given, size: int | None) -> Read:
         "height_shift": shares("height_factor", float(either("height_factor", given.get("height_factor", 0.0))), size),
         "width_shift": shares("width_factor", float(either("width_factor", given.get("width_factor", 0.0))), size),
     }
-    return {name: value for name, value in found.items() if value}, ""
+    remarks = (told_around(name, given.get(name, 0.0), 0) for name in ("height_factor", "width_factor"))
+    return {name: value for name, value in found.items() if value}, " ".join(filter(None, remarks))
 
 
 def _zoom(given: Given, size: int | None) -> Read:
     """Negative factors show it larger: -0.2 samples 0.8 of the height."""
     factor = numbers("height_factor", given.get("height_factor", 0.0))
     low, high = (-factor[0], factor[0]) if len(factor) == 1 else (factor[0], factor[1])
-    remark = "RandomZoom keeps the ratio of the sides here." if given.get("width_factor") is not None else ""
+    ratio = "RandomZoom keeps the ratio of the sides here." if given.get("width_factor") is not None else ""
     span = [1 + min(low, high), 1 + max(low, high)]
+    remark = " ".join(filter(None, (ratio, told_around("1 + RandomZoom's height_factor", span, 1))))
     return higher_and_lower("height_factor", span, up="zoom_in", down="zoom_out", inverted=True), remark
 
 
 def _contrast(given: Given, size: int | None) -> Read:
-    return {"contrast": either("factor", given.get("factor", 0.0))}, ""
+    factor = given.get("factor", 0.0)
+    lower, upper = factor if isinstance(factor, list) and len(factor) == 2 else (0.0, 0.0)  # below 1, and above it
+    return {"contrast": either("factor", factor)}, told_around("RandomContrast's factor", [-lower, upper], 0)
 
 
 def _brightness(given: Given, size: int | None) -> Read:
-    return {"brightness_shift": either("factor", given.get("factor", 0.0))}, ""
+    factor = given.get("factor", 0.0)
+    return {"brightness_shift": either("factor", factor)}, told_around("RandomBrightness's factor", factor, 0)
 
 
 def _shear(given: Given, size: int | None) -> Read:

@@ -47,3 +47,23 @@ def higher_and_lower(name: str, value: Any, *, up: str, down: str, inverted: boo
         low, high = 1 / high, 1 / low
     found = {up: round(max(0.0, high - 1), 4), down: round(max(0.0, 1 - low), 4)}
     return {key: number for key, number in found.items() if number}
+
+
+def told_around(name: str, value: Any, middle: float) -> str:
+    """What is done otherwise of a range of two numbers, "" for nothing.
+
+    Ours go as far either way of 0; of factors, whose `middle` is 1, each side has its own length, and 1 is always in it.
+    """
+    given = value if isinstance(value, list) else [value]
+    if len(given) != 2:
+        return ""
+    low, high = min(given), max(given)
+    if middle:
+        ours = (min(low, middle), max(high, middle))
+        why = f"its range holds {middle:g} here, which leaves a picture as it is"
+    else:
+        ours = (-max(abs(low), abs(high)), max(abs(low), abs(high)))
+        why = "it goes as far either way here"
+    if ours == (low, high):
+        return ""
+    return f"{name} is from {low:g} to {high:g} in Keras; {why}: from {ours[0]:g} to {ours[1]:g}."

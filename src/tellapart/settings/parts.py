@@ -258,6 +258,11 @@ class SplitSettings(Part):
             numbers = []
         if len(numbers) != 3 or min(numbers) <= 0:
             raise ValueError("it is three numbers above 0, of train, validation and test, such as 80/10/10")
+        whole = 100.0 if max(numbers) >= 10 else 1.0 if max(numbers) < 1 else sum(numbers)  # per cent, shares, parts
+        if abs(sum(numbers) - whole) > 0.01 * whole:
+            raise ValueError(
+                f"its numbers add up to {sum(numbers):g}, and train, validation and test are {whole:g} together, such as 80/10/10"
+            )
         return tuple(number / sum(numbers) for number in numbers)
 
     @field_validator("validation", mode="before")

@@ -22,7 +22,8 @@ from tellapart.errors import DataError, one_line
 
 MAX_BYTES = 4 * 1024**3  # of the arrays of one file that must be in memory
 _SIDE = 32  # pixels, of CIFAR
-_CIFAR = {3073: ("labels",), 3074: ("coarse_labels", "fine_labels")}  # bytes of a picture with its labels
+# Bytes of a picture with its labels -> these, and how many classes each has.
+_CIFAR: Mapping[int, Mapping[str, int]] = {3073: {"labels": 10}, 3074: {"coarse_labels": 20, "fine_labels": 100}}
 _CIFAR_NAME = re.compile(r"(data_batch(_\d+)?|test_batch|train|test)\.bin", re.IGNORECASE)
 _IDX_NAME = re.compile(r".*[-.]idx[13][-.]ubyte(\.gz)?", re.IGNORECASE)
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -184,6 +185,14 @@ def _read_cifar(path: str) -> ReadArrays:
         raise DataError(f"{path!r} has {size:,} bytes; the limit is {MAX_BYTES:,}. Store it in parts.")
     rows = np.fromfile(path, dtype=np.uint8).reshape(-1, row)
     names = _CIFAR[row]
+    for place, (name, count) in enumerate(names.items()):
+        wrong = np.flatnonzero(rows[:, place] >= count)
+        if wrong.size:
+            raise DataError(
+                f"{path!r} is called as a file of CIFAR, and {wrong.size:,} of its {len(rows):,} pictures have {name} over "
+                f"{count - 1}, the first {rows[wrong[0], place]} in picture {wrong[0]}. Download it again; for data of your own, "
+                "save the arrays with numpy.savez('data.npz', x_train=..., y_train=...)."
+            )
     pixels = rows[:, len(names) :].reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
     return ReadArrays(pictures={"": pixels}, others={name: rows[:, place] for place, name in enumerate(names)})
 

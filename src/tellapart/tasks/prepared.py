@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tellapart.data.augment import Augment
 from tellapart.models.trainable import Trainable
 from tellapart.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tellapart.settings.tree import TrainSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,3 +40,14 @@ class Prepared:
     title: str = ""
     given: Any = None  # what the task's own source reads, where its items are no pictures; then these settings of pictures are idle
     reading: float | None = None  # seconds that an item takes to be read when all is done; None: those of a picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reopened:
+    """The network of a finished run, ready to be trained on."""
+
+    prepared: Prepared
+    settings: TrainSettings  # of that training; of a run whose network was not trained, what suits one that is
+    # Where channels may go when it is pruned: what runs that part of it, up to layers (their paths) that must read all of them.
+    traced: Callable[[nn.Module], nn.Module] | None = None  # None: everywhere
+    whole: tuple[str, ...] = ()

@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from tellapart.tasks.folds import AverageFolds, PoolFolds
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
-    from tellapart.tasks.prepared import Prepared
+    from tellapart.tasks.prepared import Prepared, Reopened
     from tellapart.tasks.source import MakeCrops, MakeSource, UsableRows
     from tellapart.training.devices import Devices
+    from tellapart.training.distilling import Distance
     from tellapart.training.learner import Learner
     from tellapart.training.planning import Clock
     from tellapart.training.progress import Fitted
@@ -210,6 +211,13 @@ class LearnedHead:
     finish: Callable[[Prepared, Fitted, Path], Candidate]  # a trained network, its files in the folder
     choose: Callable[[Any, Any], Choice[Any]]  # of the first answer and the fine-tuned one, both Validated
     budget: float  # seconds of a run on a CPU that may choose its strategy and was given none
+    # The network of a finished run in torch, as small as its weights (safetensors): these, its manifest, its settings. Raises
+    # SettingsError where it cannot learn from another one.
+    again: Callable[[Path, Manifest, TrainSettings], Reopened]
+    close: Callable[[Prepared, Path], Candidate]  # that network as it is now, its files in the folder
+    distance: Callable[[], Distance] | None = (
+        None  # how far its outputs are from a teacher's; None: as training/distilling.py has it
+    )
     doubt: DoubtByTraining | None = None
 
 
@@ -222,6 +230,8 @@ class OwnNetwork:
     finish: Callable[[Prepared, Fitted], Candidate]  # of the trained network
     # Of what came before, as it was chosen, and that network, Validated; where the strategy is free and has a budget.
     choose: Callable[[Choice[Any], Any, Dataset], Choice[Any]]
+    # Why a free strategy without a budget did not try it, and what it would take: a sentence, of the texts [N].
+    untried: Callable[[TrainSettings, Dataset, Sequence[str]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
+AT_ONCE, LETTERS_AT_ONCE = 20_000, 1_000_000  # texts and letters whose n-grams are in memory together
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
 UNSEEN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -38,6 +39,19 @@ class CleanTexts(Sequence[str]):
         return clean(self._texts[self._rows[place]])
 
 
+def in_parts(texts: Iterable[str], *, most: int = AT_ONCE, letters: int = LETTERS_AT_ONCE) -> Iterator[list[str]]:
+    """All of them, so many at a time or fewer of long ones; one part of none where there are none."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        if part and (len(part) == most or size + len(text) > letters):
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text)
+    yield part
+
+
 def clean(text: str) -> str:
     """The text in Unicode's form NFKC, folded to small letters, one blank between words; at most MOST_LETTERS of it.
 
@@ -51,3 +65,11 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _UNSEEN.sub("", _SURROGATES.sub(REPLACED, text)))
     return _BLANKS.sub(" ", _CONTROLS.sub(" ", text).casefold()).strip()
+
+
+def as_utf8(text: str) -> bytes:
+    """A text as bytes; half a surrogate pair, which has none, becomes U+FFFD, as where a text is cleaned."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

@@ -19,10 +19,10 @@ from tellapart.texts.cleaning import MOST_LETTERS
 
 WITHIN = "##"  # how a piece begins that begins no word
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})  # categories of Unicode; what a newer Unicode assigned is kept
-_LONGEST_WORD = 100  # characters; longer ones are unknown
+LONGEST_WORD = 100  # characters; longer ones are unknown
 _MOST_KEPT = 200_000  # words whose pieces are remembered
 # Code points from, and up to but without: the blocks of Chinese characters, each of which is a word.
-_CHINESE = (
+CHINESE = (
     (0x4E00, 0xA000),
     (0x3400, 0x4DC0),
     (0x20000, 0x2A6E0),
@@ -50,7 +50,7 @@ class _Cleaned(dict[int, str]):
         elif character.isspace():
             found = " "
         else:
-            chinese = self._apart and any(first <= code < end for first, end in _CHINESE)
+            chinese = self._apart and any(first <= code < end for first, end in CHINESE)
             found = f" {character} " if chinese else character
         self[code] = found
         return found
@@ -148,7 +148,7 @@ class PieceInputs:
         return text.translate(_APART).split()
 
     def _cut(self, word: str) -> tuple[int, ...]:
-        if len(word) > _LONGEST_WORD:
+        if len(word) > LONGEST_WORD:
             return (self.unknown,)
         found, start = [], 0
         while start < len(word):

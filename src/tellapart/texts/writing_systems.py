@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+
+import numpy as np
 
 # How the names of characters begin, and what people call such texts; the rest go by the first word of their names.
 _CALLED = {
@@ -40,6 +42,20 @@ def count_letters(texts: Iterable[str]) -> Counter[str]:
         if system := system_of(character):
             found[system] += count
     return found
+
+
+def main_systems(texts: Sequence[str]) -> list[str]:
+    """The writing system of most letters of each text; "" where it has none."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    letters, places = np.unique(codes, return_inverse=True)
+    named = [system_of(chr(letter)) for letter in letters.tolist()]
+    names = sorted({"", *named})
+    number = np.array([names.index(name) for name in named], dtype=np.int64)
+    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    counts = np.bincount(rows * len(names) + number[places], minlength=len(texts) * len(names))
+    counts = counts.reshape(len(texts), len(names))
+    counts[:, 0] = 0  # what is no letter; where nothing else is there, this is the first of the most
+    return [names[most] for most in counts.argmax(axis=1).tolist()]
 
 
 def is_unspaced(texts: Iterable[str]) -> bool:

@@ -8,9 +8,9 @@ Shapes: B items, K classes, T numbers of the teacher's embedding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,10 @@ class Lore:
     labelled: int | None = None  # rows of the source below this have labels; None: all have
 
 
+# How far outputs [B, ...] are from a teacher's, float32 [B]: what a network said, what it should say.
+Distance: TypeAlias = Callable[[Sequence[Tensor], Sequence[Tensor], Lore], Tensor]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class DistillingLearner:
     """The task's learner, with what a teacher says beside the labels. The network it is given is an Overheard."""
@@ -61,6 +65,7 @@ class DistillingLearner:
     lore: Lore
     # [T], how much each number of the teacher's embedding varies; None: distances are relative to the embedding's length.
     spread: Tensor | None = None
+    distance: Distance | None = None  # of the outputs; None: `outputs_loss`
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -79,7 +84,7 @@ class DistillingLearner:
         heard, mapped = network.outputs, network.mapped()
         with torch.no_grad():
             taught = self.teacher(batch)
-        said = outputs_loss(heard, taught.outputs, self.lore)
+        said = (self.distance or outputs_loss)(heard, taught.outputs, self.lore)
         near = torch.zeros_like(said)
         if self.lore.embedding and taught.embedding is not None and mapped is not None:
             near = self._distance(mapped, taught.embedding)

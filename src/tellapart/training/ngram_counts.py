@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.storage import cache_folder
+from tellapart.texts.cleaning import in_parts
 from tellapart.texts.ngrams import Numbers, Rules, find_grams
-from tellapart.texts.vocabulary import FoundGrams, GramInputs, look_up
+from tellapart.texts.vocabulary import GramInputs, look_up
+from tellapart.training.ngram_rows import CountRows, KeptRows, StoredRows, parts_of
 
 MOST_GRAMS = 400_000  # the most frequent ones of all that are in two texts or more
-_AT_ONCE = 20_000  # texts whose n-grams are in memory together
+_MOST_KEPT = 8_000_000  # n-grams of texts, each as often as it counts, from which they are kept on disk
 _MOST_INT32 = 2**31 - 1
 LEAST_TEXTS = 2  # texts that must have an n-gram for the model to know it
 
@@ -30,8 +33,13 @@ class CountedTexts:
 
     inputs: GramInputs
     frequency: Floats  # [F], inverse document frequency: ln((1 + N) / (1 + texts with it)) + 1
-    matrix: Any  # SciPy's CSR, float32 [N, F]; what of each text is known, every block of length 1
+    rows: CountRows  # [N, F]
     unknown: NDArray[np.float64]  # [N], the share of n-grams that the model does not know
+
+    @property
+    def matrix(self) -> Any:
+        """All rows in memory: SciPy's CSR, float32 [N, F]; what of each text is known, every block of length 1."""
+        return self.rows.whole()
 
 
 def learn_grams(
@@ -42,8 +50,7 @@ def learn_grams(
     """
     known: Numbers = np.zeros(0, dtype=np.uint64)
     counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-    for start in range(0, len(texts), _AT_ONCE):
-        part = texts[start : start + _AT_ONCE]
+    for part in in_parts(texts):
         found = []
         for grams in find_grams(part, rules):
             order = np.lexsort((grams.numbers, grams.rows))
@@ -66,63 +73,88 @@ def learn_grams(
 def _joined(
     known: Numbers, counts: NDArray[np.int64], new: Numbers, times: NDArray[np.int64]
 ) -> tuple[Numbers, NDArray[np.int64]]:
+    """Both sorted lists as one, with their counts added up; `counts` may be changed."""
     if not len(known):
         return new, times
-    every, places = np.unique(np.concatenate([known, new]), return_inverse=True)
-    return every, np.bincount(places, weights=np.concatenate([counts, times])).astype(np.int64)
+    place = np.searchsorted(known, new)
+    there = known[np.minimum(place, len(known) - 1)] == new
+    counts[place[there]] += times[there]
+    others = place[~there]
+    return np.insert(known, others, new[~there]), np.insert(counts, others, times[~there])
 
 
 def count_texts_in(texts: Sequence[str], inputs: GramInputs, frequency: Floats) -> CountedTexts:
-    """N cleaned texts as rows of what is known."""
+    """N cleaned texts as rows of what is known, in memory."""
     from scipy import sparse
 
     parts = list(_counted_parts(texts, inputs, frequency))
-    values, grams, counts, unknown = (np.concatenate([_taken(part, place) for part in parts]) for place in range(4))
-    starts = np.zeros(len(texts) + 1, dtype=np.int64 if len(values) > _MOST_INT32 else np.int32)
+    unknown = np.concatenate([part.unknown for part in parts])
+    counts = np.concatenate([part.cells.reshape(len(part.unknown), -1).sum(axis=1) for part in parts])
+    starts = np.zeros(len(texts) + 1, dtype=np.int64 if counts.sum() > _MOST_INT32 else np.int32)
     np.cumsum(counts, out=starts[1:])
+    values, grams = np.empty(starts[-1], dtype=np.float32), np.empty(starts[-1], dtype=np.int32)
+    filled = 0
+    while parts:  # each is let go of when it stands there: no number is in memory twice
+        part = parts.pop(0)
+        here = slice(filled, filled + len(part.grams))
+        grams[here], values[here] = part.grams, frequency[part.grams]
+        values[here] /= np.repeat(part.lengths, part.cells)
+        filled = here.stop
     matrix = sparse.csr_matrix((values, grams, starts), shape=(len(texts), len(inputs.known)), copy=False)
     matrix.has_sorted_indices = False  # by block, and within it
-    return CountedTexts(inputs=inputs, frequency=frequency, matrix=matrix, unknown=unknown)
+    return CountedTexts(inputs=inputs, frequency=frequency, rows=KeptRows(matrix), unknown=unknown)
 
 
-def _counted_parts(texts: Sequence[str], inputs: GramInputs, frequency: Floats) -> Iterator[list[Any]]:
-    """Of a part of the texts after the other: values, n-grams, how many of them each text has, what is not known."""
+def store_texts_in(texts: Sequence[str], inputs: GramInputs, frequency: Floats) -> CountedTexts:
+    """The same; of very many texts the rows are on disk, in the cache's folder. Raises: StorageError."""
+    # How many texts have an n-gram its frequency tells, and all of that is how many numbers there are.
+    expected = float((((1 + len(texts)) / np.exp(frequency.astype(np.float64) - 1)) - 1).sum())
+    if expected <= _MOST_KEPT:
+        return count_texts_in(texts, inputs, frequency)
+    rows = StoredRows(cache_folder(), frequency, max(1, inputs.rules.blocks))
+    unknown = []
+    for part in _counted_parts(texts, inputs, frequency):
+        rows.add(part.grams, part.cells, part.lengths)
+        unknown.append(part.unknown)
+    return CountedTexts(inputs=inputs, frequency=frequency, rows=rows, unknown=np.concatenate(unknown))
+
+
+class _Part(NamedTuple):
+    """The known n-grams of n texts, M in all, by text and block."""
+
+    grams: NDArray[np.int32]  # [M]
+    cells: NDArray[np.int32]  # [n x B], how many of them each block of each text has
+    lengths: Floats  # [n x B], of each as a vector; 1 where it has none
+    unknown: NDArray[np.float64]  # [n]
+
+
+def _counted_parts(texts: Sequence[str], inputs: GramInputs, frequency: Floats) -> Iterator[_Part]:
+    """Of a part of the texts after the other, what is known of them and what is not."""
     blocks = max(1, inputs.rules.blocks)
-    for start in range(0, max(1, len(texts)), _AT_ONCE):
-        part = texts[start : start + _AT_ONCE]
+    for part in in_parts(texts):
         found = look_up(part, inputs)
-        values = _values(found, frequency, len(part), blocks)
-        yield [values, found.grams.astype(np.int32), np.bincount(found.rows, minlength=len(part)), found.unknown]
+        cells = found.rows * blocks + found.blocks
+        own, count = frequency[found.grams].astype(np.float64), len(part) * blocks
+        squares = np.bincount(cells, weights=np.square(own), minlength=count)
+        yield _Part(
+            grams=found.grams.astype(np.int32),
+            cells=np.bincount(cells, minlength=count).astype(np.int32),
+            lengths=np.sqrt(np.where(squares > 0, squares, 1.0)).astype(np.float32),
+            unknown=found.unknown,
+        )
 
 
-def _taken(part: list[Any], place: int) -> Any:
-    """One of a part's arrays, which is let go of there: joined, each is in memory once more, and no two at a time."""
-    found, part[place] = part[place], None
-    return found
-
-
-def _values(found: FoundGrams, frequency: Floats, count: int, blocks: int) -> Floats:
-    cells = found.rows * blocks + found.blocks
-    own = frequency[found.grams]
-    squares = np.bincount(cells, weights=np.square(own.astype(np.float64)), minlength=count * blocks)
-    return np.asarray(own / np.sqrt(squares[cells]), dtype=np.float32)
-
-
-def class_ratios(matrix: Any, labels: NDArray[np.int64], *, classes: int) -> Floats:
+def class_ratios(rows: CountRows, labels: NDArray[np.int64], *, classes: int) -> Floats:
     """How much more of its texts than of the others' each class has each n-gram in, as logarithms, float32 [K, F].
 
     Source: Wang and Manning 2012, "Baselines and Bigrams", ACL P12-2018, section 2, one class against the others.
     """
-    texts, grams = matrix.shape
-    within = np.ones(classes * grams)
-    for first in range(0, texts, _AT_ONCE):
-        last = min(texts, first + _AT_ONCE)
-        begin, end = int(matrix.indptr[first]), int(matrix.indptr[last])
-        own = np.repeat(labels[first:last], np.diff(matrix.indptr[first : last + 1]))
-        there = matrix.indices[begin:end][matrix.data[begin:end] != 0]
-        cells = own[matrix.data[begin:end] != 0] * grams + there
-        within += np.bincount(cells, minlength=classes * grams)
-    within = within.reshape(classes, grams)
+    _, grams = rows.shape
+    counted = np.ones(classes * grams)
+    for first, matrix in parts_of(rows):
+        own = np.repeat(labels[first : first + matrix.shape[0]], np.diff(matrix.indptr))
+        counted += np.bincount(own * grams + matrix.indices, minlength=classes * grams)
+    within = counted.reshape(classes, grams)
     beyond = within.sum(axis=0, keepdims=True) - within - (classes - 2)
     within /= within.sum(axis=1, keepdims=True)
     beyond /= beyond.sum(axis=1, keepdims=True)

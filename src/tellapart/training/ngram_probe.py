@@ -19,15 +19,18 @@ from tellapart.texts.ngrams import Rules
 from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
+from tellapart.training.memory import give_freed_memory_back
 from tellapart.training.ngram_counts import (
     LEAST_TEXTS,
     MOST_GRAMS,
     CountedTexts,
     class_ratios,
-    count_texts_in,
     learn_grams,
+    store_texts_in,
 )
-from tellapart.training.sparse_softmax import Doubles, Floats, SparseSoftmax, SparseSolution
+from tellapart.training.ngram_rows import CountRows, KeptRows
+from tellapart.training.quasi_newton import Numbers
+from tellapart.training.sparse_softmax import Floats, SparseSoftmax, SparseSolution
 
 SPACED = (Rules(words=(1, 2), characters=(2, 3, 4, 5)),)
 UNSPACED = (Rules(characters=(1, 2), across=True), Rules(characters=(1, 2, 3), across=True))
@@ -124,9 +127,12 @@ def fit_ngrams(
     best, counted = _choose(few, labels[rows], weights[rows], dealt[:_HELD_OUT], classes, given, len(texts), advance)
     if len(few) < len(texts):  # what was chosen is learned from all of them
         before = counted.inputs
+        del counted
+        give_freed_memory_back()
         counted = _count(texts, best.chosen.rules, given)
         best.start = _moved(best.start, before, counted.inputs)
-    fitted = _fit(counted.matrix, labels, weights, classes, best.chosen, best.start)
+        give_freed_memory_back()
+    fitted = _fit(counted.rows, labels, weights, classes, best.chosen, best.start)
     held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
     if best.logits is not None:
         held_out[rows] = best.logits
@@ -186,15 +192,15 @@ def _choose(
     return _Found(best, kept)
 
 
-def _moved(start: Doubles | None, before: GramInputs, now: GramInputs) -> Doubles | None:
-    """Where a fit ended, [K, F + 1], as a start for one that knows other n-grams as well."""
+def _moved(start: Numbers | None, before: GramInputs, now: GramInputs) -> Numbers | None:
+    """Where a fit ended, [F + 1, K], as a start for one that knows other n-grams as well."""
     if start is None:
         return None
-    found = np.zeros((len(start), len(now.known) + 1))
+    found = np.zeros((len(now.known) + 1, start.shape[1]), dtype=start.dtype)
     place = np.minimum(np.searchsorted(before.known, now.known), max(0, len(before.known) - 1))
     there = before.known[place] == now.known if len(before.known) else np.zeros(len(place), dtype=np.bool_)
-    found[:, :-1][:, there] = start[:, place[there]]
-    found[:, -1] = start[:, -1]
+    found[:-1][there] = start[place[there]]
+    found[-1] = start[-1]
     return found
 
 
@@ -202,19 +208,19 @@ def fit_trial(
     matrix: Any, labels: NDArray[np.int64], weights: Floats, *, classes: int, chosen: NgramTrial
 ) -> SparseSolution:
     """A classifier of n rows of counted texts, `matrix` [n, F], with what was chosen before; `labels` and `weights` are [n]."""
-    return _fit(matrix, labels, weights, classes, chosen, None)
+    return _fit(KeptRows(matrix), labels, weights, classes, chosen, None)
 
 
 def _count(texts: Sequence[str], rules: Rules, given: GivenGrams) -> CountedTexts:
     inputs, frequency = learn_grams(texts, rules, most=given.most, least=given.least)
-    return count_texts_in(texts, inputs, frequency)
+    return store_texts_in(texts, inputs, frequency)
 
 
 def _fit(
-    matrix: Any, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Doubles | None
+    rows: CountRows, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Numbers | None
 ) -> SparseSolution:
-    scales = class_ratios(matrix, labels, classes=classes) if chosen.by_class else None
-    problem = SparseSoftmax(matrix, labels, weights, scales, classes=classes)
+    scales = class_ratios(rows, labels, classes=classes) if chosen.by_class else None
+    problem = SparseSoftmax(rows, labels, weights, scales, classes=classes, workers=cores())
     return problem.minimise(_strength(chosen.inverse, len(labels)), tolerance=_TIGHT, most_steps=_FITTED, start=start)
 
 
@@ -230,9 +236,9 @@ class _Search:
     ) -> None:
         self._matrix, self._labels, self._weights, self._held, self._classes = matrix, labels, weights, held, classes
         self._problems: dict[tuple[int, bool], SparseSoftmax] = {}
-        self._starts: dict[tuple[int, bool], Doubles] = {}
+        self._starts: dict[tuple[int, bool], Numbers] = {}
 
-    def run(self, trial: NgramTrial) -> tuple[float, Floats, Doubles]:
+    def run(self, trial: NgramTrial) -> tuple[float, Floats, Numbers]:
         """Mean held-out log loss, logits [n, K], NaN where nothing was held out, and where the first fit ended."""
         with ThreadPoolExecutor(min(len(self._held), cores())) as pool:
             found = list(pool.map(lambda fold: self._fold(fold, trial), range(len(self._held))))
@@ -242,11 +248,11 @@ class _Search:
         there = self._held.any(axis=0)
         return _loss(logits[there], self._labels[there], self._weights[there]), logits, found[0][1]
 
-    def _fold(self, fold: int, trial: NgramTrial) -> tuple[Floats, Doubles]:
+    def _fold(self, fold: int, trial: NgramTrial) -> tuple[Floats, Numbers]:
         out, key = self._held[fold], (fold, trial.by_class)
         if key not in self._problems:
             matrix, labels = self._matrix[~out], self._labels[~out]
-            scales = class_ratios(matrix, labels, classes=self._classes) if trial.by_class else None
+            scales = class_ratios(KeptRows(matrix), labels, classes=self._classes) if trial.by_class else None
             self._problems[key] = SparseSoftmax(matrix, labels, self._weights[~out], scales, classes=self._classes)
         strength = _strength(trial.inverse, int((~out).sum()))
         solution = self._problems[key].minimise(
@@ -263,7 +269,7 @@ class _Best:
         self.chosen = usual
         self.trials: dict[NgramTrial, float] = {}
         self.logits: Floats | None = None
-        self.start: Doubles | None = None  # from which the last fit goes on
+        self.start: Numbers | None = None  # from which the last fit goes on
 
     def try_one(self, trial: NgramTrial, search: _Search, advance: Callable[[int], object]) -> bool:
         """Whether it is the best so far."""

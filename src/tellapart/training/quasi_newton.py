@@ -17,12 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
-Moves = NDArray[np.floating]
-Function = Callable[[Doubles], tuple[float, Doubles]]
+Numbers = NDArray[np.floating]  # float64, or float32 where they are very many
+Function = Callable[[Numbers], tuple[float, Numbers]]
 
 _REMEMBERED = 10  # steps, as in SciPy
-_MANY = 1_000_000  # numbers, of which fewer steps are remembered, in 32 bits: else they would be most of the memory
+MANY = 1_000_000  # numbers, of which fewer steps are remembered, in 32 bits: else they would be most of the memory
 _FEWER = 5
 _SUFFICIENT = 1e-4  # of the decrease that the slope promises; c1 in the book
 _FLATTER = 0.9  # of the slope, what may be left of it; c2
@@ -37,9 +36,9 @@ _LEAST_CURVATURE = 1e-12  # of a step's gradients; of less nothing can be learne
 class Minimum:
     """Where a minimisation ended."""
 
-    point: Doubles  # [P]
+    point: Numbers  # [P]
     loss: float
-    gradient: Doubles  # [P]
+    gradient: Numbers  # [P]
     steps: int
 
 
@@ -49,21 +48,21 @@ class _Trial(NamedTuple):
     length: float
     loss: float
     slope: float  # along the direction
-    point: Doubles
-    gradient: Doubles
+    point: Numbers
+    gradient: Numbers
 
 
-def minimise(function: Function, start: Doubles, *, enough: Callable[[Doubles], bool], most_steps: int) -> Minimum:
+def minimise(function: Function, start: Numbers, *, enough: Callable[[Numbers], bool], most_steps: int) -> Minimum:
     """Go downhill from `start` [P] until `enough` of a gradient [P] is true, or rounding lets no step go down.
 
-    `function` of a point [P] gives the loss and its gradient [P].
+    `function` of a point [P] gives the loss and its gradient [P], of the point's kind of numbers.
     """
     loss, gradient = function(start)
     here = _Trial(0.0, loss, 0.0, start, gradient)
     memory, steps = _Memory(), 0
     while steps < most_steps and not enough(here.gradient):
         # The first step is no longer than 1: of the curvature nothing is known yet.
-        longest = 1.0 if memory.steps else min(1.0, 1.0 / max(float(np.linalg.norm(here.gradient)), 1e-300))
+        longest = 1.0 if memory.steps else min(1.0, 1.0 / max(_dot(here.gradient, here.gradient) ** 0.5, 1e-300))
         found = _search(function, here, memory.direction(here.gradient), longest)
         if found is None:
             if not memory.steps:
@@ -79,36 +78,41 @@ def minimise(function: Function, start: Doubles, *, enough: Callable[[Doubles], 
 class _Memory:
     """The last steps and how the gradient changed over each: what is known of the curvature."""
 
-    steps: deque[tuple[Moves, Moves, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    steps: deque[tuple[Numbers, Numbers, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
-    def learn(self, moved: Doubles, changed: Doubles) -> None:
-        curvature = float(moved @ changed)
-        if curvature > _LEAST_CURVATURE * float(changed @ changed):
-            if len(moved) > _MANY:
+    def learn(self, moved: Numbers, changed: Numbers) -> None:
+        curvature = _dot(moved, changed)
+        if curvature > _LEAST_CURVATURE * _dot(changed, changed):
+            if len(moved) > MANY:
                 while len(self.steps) >= _FEWER:
                     self.steps.popleft()
-                moved, changed = moved.astype(np.float32), changed.astype(np.float32)
+                moved, changed = moved.astype(np.float32, copy=False), changed.astype(np.float32, copy=False)
             self.steps.append((moved, changed, curvature))
 
-    def direction(self, gradient: Doubles) -> Doubles:
+    def direction(self, gradient: Numbers) -> Numbers:
         """Minus the inverse of the approximate Hessian times the gradient [P]."""
         direction = -gradient
         along = []
         for moved, changed, curvature in reversed(self.steps):
-            share = float(moved @ direction) / curvature
+            share = _dot(moved, direction) / curvature
             direction -= share * changed
             along.append(share)
         if self.steps:
             _, changed, curvature = self.steps[-1]
-            direction *= curvature / float(changed @ changed)
+            direction *= curvature / _dot(changed, changed)
         for (moved, changed, curvature), share in zip(self.steps, reversed(along), strict=True):
-            direction += (share - float(changed @ direction) / curvature) * moved
+            direction += (share - _dot(changed, direction) / curvature) * moved
         return direction
 
 
-def _search(function: Function, here: _Trial, direction: Doubles, first: float) -> _Trial | None:
+def _dot(one: Numbers, other: Numbers) -> float:
+    """Their inner product, in one thread: BLAS' threads wait for each other longer than this takes where anything else runs."""
+    return float(np.einsum("p,p->", one, other))
+
+
+def _search(function: Function, here: _Trial, direction: Numbers, first: float) -> _Trial | None:
     """A point along `direction` that lies lower and where it is flatter, tried from the length `first` on."""
-    start = here._replace(length=0.0, slope=float(here.gradient @ direction))
+    start = here._replace(length=0.0, slope=_dot(here.gradient, direction))
     if not start.slope < 0:
         return None
     before, length = start, first
@@ -124,7 +128,7 @@ def _search(function: Function, here: _Trial, direction: Doubles, first: float) 
     return before
 
 
-def _narrow(function: Function, start: _Trial, direction: Doubles, low: _Trial, high: _Trial) -> _Trial | None:
+def _narrow(function: Function, start: _Trial, direction: Numbers, low: _Trial, high: _Trial) -> _Trial | None:
     """Such a point between `low`, the lower one, and `high`; None where rounding hides it."""
     narrowest = _NARROWEST * max(low.length, high.length)
     while abs(high.length - low.length) > narrowest:
@@ -140,10 +144,10 @@ def _narrow(function: Function, start: _Trial, direction: Doubles, low: _Trial, 
     return None
 
 
-def _try(function: Function, start: _Trial, direction: Doubles, length: float) -> _Trial:
+def _try(function: Function, start: _Trial, direction: Numbers, length: float) -> _Trial:
     point = start.point + length * direction
     loss, gradient = function(point)
-    return _Trial(length, loss, float(gradient @ direction), point, gradient)
+    return _Trial(length, loss, _dot(gradient, direction), point, gradient)
 
 
 def _too_high(now: _Trial, start: _Trial) -> bool:

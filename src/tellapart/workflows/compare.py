@@ -25,14 +25,8 @@ from tellapart.evaluation.paired import Paired, compare_pairs
 from tellapart.reporter import Reporter, counted
 from tellapart.tasks.table import task_of
 from tellapart.workflows.compare_figures import FigureComparison, compare_figures
-from tellapart.workflows.compare_sides import (
-    Question,
-    Side,
-    answers_of,
-    open_side,
-    questions,
-    task_for,
-)
+from tellapart.workflows.compare_questions import questions
+from tellapart.workflows.compare_sides import Question, Side, answers_of, open_side, task_for
 
 _FOUND = ReadOptions()
 _TIMED = 15  # pictures, one at a time, both in turn

@@ -14,6 +14,8 @@ from pathlib import Path
 from tellapart.errors import SettingsError
 from tellapart.reporter import Reporter
 from tellapart.runs.finished import open_finished
+from tellapart.runs.open import MODEL
+from tellapart.serving.engines import remember_quickest
 from tellapart.workflows.compressing.compressible import Compressible, open_compressible
 from tellapart.workflows.compressing.concluding import Compressed, check_out, conclude
 from tellapart.workflows.compressing.integers import to_float16, to_int8
@@ -48,36 +50,33 @@ def compress(
     TrainingError, ModelFileError, StorageError.
     """
     asked = (int8, float16, bool(first), prune is not None, distill is not None)
-    _check_asked(any(asked), most_lost, prune, distill, unlabelled, epochs)
-    if qat and not int8:
-        raise SettingsError("--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too.")
+    _check_asked(any(asked), most_lost, prune, distill, unlabelled, epochs, qat and not int8)
     whole = folder.resolve()  # runs/latest is a link
     target = out or whole.with_name(f"{whole.name}-{'-'.join(_named(*asked))}")
     check_out(target)
     whole_run = open_finished(folder, pictures=pictures)
     if whole_run.manifest.pictures is None:
-        refuse_others(
-            {
-                "int8": int8,
-                "qat": qat,
-                "most_lost": most_lost,
-                "distill": distill,
-                "unlabelled": unlabelled,
-                "epochs": epochs,
-            }
-        )
+        told = {"int8": int8, "qat": qat, "most_lost": most_lost}
+        refuse_others({**told, "distill": distill, "unlabelled": unlabelled, "epochs": epochs})
         return compress_texts(whole_run, target, float16=float16, prune=prune, reporter=reporter)
+    learned = [lambda one: _learned(one, target, prune, distill, unlabelled, epochs)] if any(asked[3:]) else []
+    smaller = (
+        [lambda one: with_own_classifier(to_int8(one, most_lost=most_lost, qat=qat, kept=_kept(target)))]
+        if int8
+        else []
+    )
+    steps = [*first, *learned, *smaller, *([to_float16] if float16 else [])]
+    return _done(folder, target, steps, pictures, reporter)
+
+
+def _done(folder: Path, target: Path, steps: Sequence[Step], pictures: Path | None, reporter: Reporter) -> Compressed:
+    """The steps one after another, and the run that they make; what a stopped one would go on from goes away then."""
     with tempfile.TemporaryDirectory(prefix="tellapart-compress-") as work:
         opened = open_compressible(folder, Path(work), reporter, pictures=pictures)
-        for step in first:
+        for step in steps:
             opened = step(opened)
-        if prune is not None or distill is not None:
-            opened = _learned(opened, target, prune=prune, distill=distill, unlabelled=unlabelled, epochs=epochs)
-        if int8:
-            opened = with_own_classifier(to_int8(opened, most_lost=most_lost, qat=qat))
-        if float16:
-            opened = to_float16(opened)
         made = conclude(opened, target, pictures=pictures)
+    remember_quickest(made.run / MODEL)
     shutil.rmtree(_kept(target), ignore_errors=True)
     return made
 
@@ -89,8 +88,11 @@ def _check_asked(
     distill: Path | None,
     unlabelled: Sequence[str],
     epochs: int | None,
+    qat_alone: bool,
 ) -> None:
     """Raises: SettingsError for a number out of its range, or for what belongs to a step that was not asked for."""
+    if qat_alone:
+        raise SettingsError("--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too.")
     if not anything:
         raise SettingsError(
             "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
@@ -114,7 +116,6 @@ def _check_asked(
 def _learned(
     opened: Compressible,
     target: Path,
-    *,
     prune: float | None,
     distill: Path | None,
     unlabelled: Sequence[str],

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from tellapart.errors import DataError, ExportError, SettingsError, StorageError, TellapartError
 from tellapart.export.begun import begun_folder
-from tellapart.export.graph_sizes import IMAGE
-from tellapart.export.samples import check_languages
+from tellapart.export.samples import TEXT_SAMPLES, check_languages
 from tellapart.export.table import FORMATS, Format
 from tellapart.export.tools import Environment, environment
 from tellapart.record_parts import Score
 from tellapart.reporter import Reporter
 from tellapart.runs.finished import open_finished
+from tellapart.runs.open import OpenRun
 from tellapart.workflows.exporting.card import Exported
 from tellapart.workflows.exporting.job import ExportJob, begin
 from tellapart.workflows.exporting.making import export_one
 from tellapart.workflows.exporting.proof import Proof
-from tellapart.workflows.exporting.texts import export_texts
+from tellapart.workflows.exporting.texts import TextProof
 from tellapart.workflows.exporting.web_runtime import has_node, web_runtime
 from tellapart.workflows.rating.rated import Rated
 
@@ -66,17 +66,14 @@ def export(
     DataError, ModelFileError, StorageError for the run; ExportError where the tools of no format are to be had.
     """
     wanted = [_format(name) for name in dict.fromkeys(formats)]
-    check_languages(languages)
     run = open_finished(folder, pictures=pictures)
-    if run.manifest.record.takes != IMAGE:
-        names, exports = [form.name for form in wanted], run.folder / FOLDER
-        one = export_texts(run, names, exports, languages, made=made_pictures, reporter=reporter, seed=seed)
-        return ExportResult(before=one.before, exported=(one,), failed=(), item="text")
+    _check(run, wanted, languages)
     environments, web, failed = _find_tools(wanted, tools, reporter)
     able = [_runnable(form) for form in wanted if form.name not in failed]
     if not able:
         raise next(iter(failed.values()))
-    proof = Proof(run=run, languages=languages, made_pictures=made_pictures, web_runtime=web)
+    kind = Proof if run.manifest.pictures is not None else TextProof
+    proof = kind(run=run, languages=languages, made_pictures=made_pictures, web_runtime=web)
     # Absolute, since tools work in folders of their own.
     with begun_folder((run.folder / FOLDER / "work").absolute()) as work:
         job = begin(
@@ -89,11 +86,28 @@ def export(
             seed=seed,
         )
         exported, bad = _made(job, able, proof, most_flipped)
-    return ExportResult(before=job.before, exported=tuple(exported), failed=tuple((failed | bad).items()))
+    return ExportResult(
+        before=job.before, exported=tuple(exported), failed=tuple((failed | bad).items()), item=job.feed.item
+    )
+
+
+def _check(run: OpenRun, formats: Sequence[Format], languages: Sequence[str]) -> None:
+    """Raises: SettingsError for a language without a sample, or a format of pictures alone, where the model takes none."""
+    if run.manifest.pictures is not None:
+        check_languages(languages)
+        return
+    check_languages(languages, TEXT_SAMPLES)
+    able = ", ".join(form.name for form in FORMATS.values() if form.any_length)
+    for form in formats:
+        if not form.any_length:
+            raise SettingsError(
+                f"{form.name} takes inputs of one size, or learns its numbers from pictures, and {run.folder} takes texts, as long "
+                f"as they are. Give --to with one of {able}."
+            )
 
 
 def _made(
-    job: ExportJob, able: Sequence[Format], proof: Proof, most_flipped: float | None
+    job: ExportJob, able: Sequence[Format], proof: Proof | TextProof, most_flipped: float | None
 ) -> tuple[list[Exported], dict[str, TellapartError]]:
     """One format after another; those that were made, and why others were not."""
     exported: list[Exported] = []

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.network_boxes import BoxKind, NetworkBox, draw_boxes, svg_of
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, SettingsError
-from tellapart.models.catalog import BACKBONES
+from tellapart.models.catalog import BACKBONES, IMAGENET
 from tellapart.models.classics import BLOCKS, CLASSICS, DENSE
 from tellapart.models.keras_names import timm_name
 from tellapart.settings.reading import make_settings, merge, read_recipe
@@ -20,6 +21,7 @@ from tellapart.settings.tree import TrainSettings
 from tellapart.storage import write_bytes
 from tellapart.tasks.table import task_of
 
+_OF_IMAGENET, _FEWEST = 1_000, 2  # classes, where nobody says how many
 _SHOWN = 8  # layers of a block that are told one by one
 _QUIET = ("ReLU", "ReLU6", "LeakyReLU", "ELU", "GELU", "swish", "Tanh", "Sigmoid", "BatchNormalization", "Dropout")
 
@@ -45,16 +47,18 @@ class LaidOut:
         return facts | {"parameters": self.parameters, "trained": self.trained}
 
 
-def lay_out(asked: str, *, classes: int, changes: Mapping[str, Any]) -> LaidOut:
+def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> LaidOut:
     """The network of a recipe, of a run's folder or of a name, for so many classes; `changes` are laid over its settings.
 
-    Raises: SettingsError, BackboneError.
+    Classes that are not told are two, of imagenet:NAME 1,000. Raises: SettingsError, BackboneError.
     """
     from tellapart.models.freezing import freeze, unfreeze
     from tellapart.models.summary import layer_table, totals
     from tellapart.runs.network import sketch
 
-    settings = _settings(asked, changes)
+    if classes is None:
+        classes = _OF_IMAGENET if asked.startswith(IMAGENET) else _FEWEST
+    settings = _settings(asked.removeprefix(IMAGENET), changes)
     if settings.task is not None and task_of(settings.task).own is not None:
         raise SettingsError(
             f"{asked} is of the task {settings.task}, whose network is made of what its training data hold. Train it, and "
@@ -71,13 +75,15 @@ def lay_out(asked: str, *, classes: int, changes: Mapping[str, Any]) -> LaidOut:
     return LaidOut(name=name, size=network.size, classes=classes, rows=rows, parameters=whole, trained=trained)
 
 
-def draw(found: LaidOut, path: Path) -> Path:
+def draw(found: LaidOut, path: Path, say: Say = str) -> Path:
     """Draw it to a .png or .svg. Raises: SettingsError for another ending, StorageError."""
-    boxes = boxes_of(found)
+    boxes = [replace(box, title=say(box.title)) if box.kind == "picture" else box for box in boxes_of(found)]
     told = {
         "title": found.name,
-        "subtitle": f"{found.parameters:,} parameters, {found.trained:,} of them trained; pictures of {found.size} x "
-        f"{found.size} pixels, {found.classes} classes",
+        "subtitle": say(
+            f"{found.parameters:,} parameters, {found.trained:,} of them trained; pictures of {found.size} x {found.size} pixels, "
+            f"{found.classes} classes"
+        ),
     }
     if path.suffix.lower() == ".png":
         write_png(path, draw_boxes(boxes, **told))

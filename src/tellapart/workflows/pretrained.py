@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.bundle import read_manifest
-from tellapart.errors import ModelFileError, SettingsError
+from tellapart.errors import BackboneUnavailable, ModelFileError, SettingsError
 from tellapart.export.assemble import assemble
 from tellapart.features.backbone import ReadyBackbone, prepare_backbone
-from tellapart.models.catalog import DEFAULT, IMAGENET
+from tellapart.models.catalog import DEFAULT, EMBEDDED, IMAGENET
 from tellapart.models.imagenet import Head, class_names, read_head
 from tellapart.models.keras_names import timm_name
 from tellapart.storage import cache_folder, write_bytes
@@ -41,7 +41,14 @@ def named_model(model: str) -> Path:
 
 def _made(name: str) -> Path:
     pending = prepare_backbone(name, cache=cache_folder(), weights=None)
-    backbone = pending.wait()
+    try:
+        backbone = pending.wait()
+    except BackboneUnavailable as error:  # it speaks of a flag that trainings have
+        what = str(error).rpartition("). ")[0]
+        raise BackboneUnavailable(
+            f"{what}). Name {IMAGENET}{name} once where the network is reached, which keeps it in {cache_folder()}, or one that "
+            f"comes with the package: {', '.join(IMAGENET + known for known in EMBEDDED)}."
+        ) from None
     names = class_names()
     folder = backbone.network.parent / _FOLDER
     if not _is_whole(folder, names):

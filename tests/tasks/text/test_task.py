@@ -84,6 +84,12 @@ def test_a_table_without_texts_is_refused(
     table.write_text("a,b\n1,2\n", encoding="utf-8")
     assert execute(["predict", str(learned.model), str(table), "--quiet"]) != 0
     assert "has no column of texts that is called so; its columns are: 'a', 'b'" in capsys.readouterr().err
+    good = tmp_path / "good.txt"  # beside others it is a row
+    good.write_text("all grey w4", encoding="utf-8")
+    assert execute(["predict", str(learned.model), str(table), str(good), "--format", "jsonl", "--quiet"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "has no column of texts" in told[0]["error"]
+    assert told[1]["label"] == "rain"
 
 
 def test_reasons_add_up_to_what_is_said(

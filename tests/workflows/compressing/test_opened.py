@@ -35,8 +35,8 @@ def test_a_run_that_looks_at_eight_views_is_opened_and_may_look_at_one(small_run
     eight = conclude(close_network(several, open_network(work), step), tmp_path / "eight")
     assert open_finished(eight.run).manifest.backbone.test_time_augmentation == "dihedral"
     work = open_compressible(eight.run, tmp_path / "eight", Silent())
-    network = open_network(work)  # its weights are looked at, by the logits of the file
-    one = conclude(close_network(work, network, step, one_view=True), tmp_path / "one")
+    opened = open_network(work)  # its weights are looked at, by the logits of the file
+    one = conclude(close_network(work, opened, step, one_view=True), tmp_path / "one")
     assert open_finished(one.run).manifest.backbone.test_time_augmentation == "none"
     assert one.after.macs < 0.2 * one.before.macs
     assert one.after.score.value == pytest.approx(open_finished(small_run).manifest.scores["accuracy"].value)

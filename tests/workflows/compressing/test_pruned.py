@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import pytest
 import torch
 
 from tellapart.compression.costs import multiply_adds
-from tellapart.errors import SettingsError
+from tellapart.errors import SettingsError, StorageError
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
 from tellapart.runs.finished import open_finished
-from tellapart.tasks.table import task_of
 from tellapart.workflows.compress import compress
+from tellapart.workflows.compressing import pruned as pruned_steps
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.opened import open_network
 from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned
@@ -87,6 +88,30 @@ def test_what_was_stopped_ends_in_the_same_bits(small_run: Path, tmp_path: Path)
     assert prune("resumed", tmp_path / "kept", Silent()) == whole
 
 
+def test_a_full_disk_is_told_and_the_next_command_goes_on(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = PruneTerms(share=0.2, step=0.15, step_epochs=0, last_epochs=0)
+
+    def prune(name: str) -> str:
+        (tmp_path / name).mkdir()
+        work = open_compressible(small_run, tmp_path / name, Silent())
+        to_pruned(work, terms, tmp_path / "kept")
+        return _bits(work.run.network)
+
+    def full(path: Path, data: bytes) -> None:
+        raise StorageError(f"{path} cannot be written: the disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pruned_steps, "write_bytes", full)
+        with pytest.raises(StorageError, match="the disk is full"):
+            prune("full")
+    assert not list((tmp_path / "kept").glob("*"))
+    after = prune("after")
+    shutil.rmtree(tmp_path / "kept")
+    assert after == prune("whole")
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -104,12 +129,8 @@ def test_what_makes_no_sense_is_refused(small_run: Path, asked: dict[str, Any], 
         compress(small_run, reporter=Silent(), **asked)
 
 
-def test_what_has_a_head_of_its_own_or_is_in_integers_is_refused(small_run: Path, tmp_path: Path) -> None:
+def test_what_is_in_integers_is_refused(small_run: Path, tmp_path: Path) -> None:
     work = open_compressible(small_run, tmp_path, Silent())
-    with pytest.raises(
-        SettingsError, match=r"the task detection has a network of its own; only classifiers on an embedding"
-    ):
-        open_network(replace(work, task=task_of("detection")))
     with pytest.raises(ValueError, match=r"in integers or halves cannot be trained; do that last"):
         open_network(replace(work, steps=(CompressionStep(kind="int8", told=""),)))
 

@@ -7,7 +7,8 @@ const RUNTIME = "page/ort-wasm-simd-threaded";
 
 let opened = null;
 
-/** The network as a function from an input's bytes to its outputs by name. It is opened once; where that failed, tried again. */
+/** The network as a function to its outputs by name, from a picture's bytes or from {name, type, data, dims}. It is opened once; where
+ * that failed, tried again. */
 export function network() {
   return (opened ??= open().catch((error) => {
     opened = null;
@@ -21,10 +22,11 @@ async function open() {
   if (alone) await runtimeInScripts();
   else ort.env.wasm.wasmPaths = { mjs: new URL(`${RUNTIME}.mjs`, location.href).href, wasm: new URL(`${RUNTIME}.wasm`, location.href).href };
   const model = alone ? await fromScript("model") : "model.onnx";
-  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], logSeverityLevel: 3 });
   return async (input) => {
     const side = Math.sqrt(input.length / 3);
-    const found = await session.run({ image: new ort.Tensor("uint8", input, [1, side, side, 3]) });
+    const { name, type, data, dims } = input.dims ? input : { name: "image", type: "uint8", data: input, dims: [1, side, side, 3] };
+    const found = await session.run({ [name]: new ort.Tensor(type, data, dims) });
     return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
   };
 }
@@ -33,6 +35,14 @@ async function runtimeInScripts() {
   ort.env.wasm.wasmBinary = await fromScript("runtime");
   const glue = new Blob([await fromScript("glue")], { type: "text/javascript" });
   ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(glue) };
+}
+
+/** The bytes of a file beside the page. */
+export async function fileBytes(name) {
+  if (location.protocol === "file:") return fromScript(name);
+  const answer = await fetch(name);
+  if (!answer.ok) throw new Error(`${name} is not there (${answer.status})`);
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
 /** The bytes that a script of file/ holds as text. */
@@ -49,7 +59,7 @@ async function fromScript(name) {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** {picture, width, height} of a picture's file, upright; the picture may be smaller. Raises: RangeError for too many pixels. */
+/** {picture, width, height, note} of a picture's file, upright; the picture may be smaller. Raises: RangeError for too many pixels. */
 export async function pixels(file, settings, most = Infinity) {
   const image = await createImageBitmap(file, {
     imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: settings.colour === "srgb" ? "default" : "none",
@@ -71,5 +81,5 @@ export async function pixels(file, settings, most = Infinity) {
   }
   const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   const times = first === 0xff && second === 0xd8 ? shrinking(width, height, settings) : 1;
-  return { width, height, picture: shrunk({ width, height, data }, times) };
+  return { width, height, picture: shrunk({ width, height, data }, times), note: times > 1 ? "not decoded smaller, but averaged" : "" };
 }

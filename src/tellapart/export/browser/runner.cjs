@@ -1,4 +1,4 @@
-// The network as a browser runs it, in Node. In: a line of JSON and pixels, again and again. Out: a line of JSON and numbers.
+// The network as a browser runs it, in Node. In: a line of JSON and numbers, again and again. Out: a line of JSON and numbers.
 //   node runner.cjs FOLDER_OF_ONNX_RUNTIME MODEL
 
 const fs = require("node:fs");
@@ -27,7 +27,7 @@ class Bytes {
   }
 
   async take(count) {
-    while (this.rest.length < count) if (!(await this.more())) throw new Error("the pixels are cut short");
+    while (this.rest.length < count) if (!(await this.more())) throw new Error("the numbers are cut short");
     const found = this.rest.subarray(0, count);
     this.rest = this.rest.subarray(count);
     return found;
@@ -42,9 +42,11 @@ async function main() {
   const session = await ort.InferenceSession.create(fs.readFileSync(model), { executionProviders: ["wasm"] });
   const bytes = new Bytes(process.stdin);
   for (let line = await bytes.line(); line !== null; line = await bytes.line()) {
-    const { shape } = JSON.parse(line);
-    const pixels = new Uint8Array(await bytes.take(shape.reduce((one, other) => one * other, 1)));
-    const found = Object.entries(await session.run({ image: new ort.Tensor("uint8", pixels, shape) }));
+    const { name, type, shape } = JSON.parse(line);
+    const Numbers = { uint8: Uint8Array, int32: Int32Array }[type];
+    const length = shape.reduce((one, other) => one * other, Numbers.BYTES_PER_ELEMENT);
+    const given = Uint8Array.from(await bytes.take(length)); // a copy of its own, whose place in memory fits its numbers
+    const found = Object.entries(await session.run({ [name]: new ort.Tensor(type, new Numbers(given.buffer), shape) }));
     process.stdout.write(`${JSON.stringify(found.map(([name, { type, dims }]) => ({ name, type, shape: dims })))}\n`);
     for (const [, { data }] of found) process.stdout.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   }

@@ -3,6 +3,7 @@
 import { answer } from "../sample/answer.js";
 import { network, pixels } from "./local.js";
 import { parts, prepare } from "../sample/preprocess.js";
+import { answerText } from "./texts.js";
 import { settings } from "./words.js";
 
 const MOST_PIXELS = 50_000_000; // of a picture
@@ -27,8 +28,24 @@ export async function models() {
   return [settings.card];
 }
 
-/** What the model says of a picture. */
-export async function predict(file, _model, _more, signal) {
+/** What the model says of a picture, or of a text. */
+export async function predict(file, model, more, signal) {
+  return settings.model.texts ? ofText(file, more, signal) : ofPicture(file, signal);
+}
+
+async function ofText(file, more, signal) {
+  let said;
+  try {
+    said = await answerText(await file.text(), more.explain, () => signal?.aborted);
+  } catch (error) {
+    throw new Problem("page_failed", { detail: String(error.message ?? error), retry: true });
+  }
+  if (signal?.aborted) throw new Cancelled();
+  if (!said) throw new Problem("page_bad_text", { more: ["page_bad_text_empty"] });
+  return { ...said, version: settings.card.version, error: null, warning: null };
+}
+
+async function ofPicture(file, signal) {
   let run;
   let decoded;
   try {

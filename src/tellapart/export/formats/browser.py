@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_TYPES = {"float32": "<f4", "int64": "<i8"}
+_TYPES = {"float32": "<f4", "int64": "<i8", "uint8": "u1"}
 
 
 def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[str, NDArray[Any]]]:
@@ -26,7 +26,8 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
     to_node, from_node = process.stdin, process.stdout
 
     def compute(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        to_node.write(json.dumps({"shape": list(images.shape)}).encode() + b"\n")
+        told = {"name": options["input"], "type": images.dtype.name, "shape": list(images.shape)}
+        to_node.write(json.dumps(told).encode() + b"\n")
         to_node.write(np.ascontiguousarray(images).tobytes())
         to_node.flush()
         line = from_node.readline()

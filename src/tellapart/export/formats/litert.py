@@ -5,18 +5,19 @@ It takes one picture, uint8 [1, S, S, 3].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# What becomes int8: the layers of the network. What is done to pixels, calibration and novelty are worth their bits.
+# What becomes int8: the layers of the network, by LiteRT's names. What is done to pixels, calibration and novelty stay as they are.
 _LAYERS = (
     "CONV_2D",
     "DEPTHWISE_CONV_2D",
-    "CONV_2D_TRANSPOSE",
+    "TRANSPOSE_CONV",
     "FULLY_CONNECTED",
     "ADD",
     "PAD",
@@ -30,6 +31,40 @@ _LAYERS = (
     "RESIZE_BILINEAR",
     "RESIZE_NEAREST_NEIGHBOR",
 )
+_WEIGHED = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "TRANSPOSE_CONV",
+    "FULLY_CONNECTED",
+)  # those that hold weights, and take the time
+_SAID_ELSE = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}  # as the quantiser calls them
+_FLOAT = ("novelty",)  # outputs, what is worked out for which alone stays as it is
+
+Operator = tuple[str, Sequence[int], Sequence[int]]  # its name, the tensors that it takes, and those that it gives
+
+
+def network_part(operators: Sequence[Operator], outputs: Mapping[str, int]) -> list[int]:
+    """Which operators are to become int8, of a graph in order with `outputs` by name.
+
+    Those up to the last layer with weights on each way to an output. What a detector makes of it is not for eight bits: boxes
+    as shares of the picture joined with scores of -10 to 10 in one tensor would have steps of a twelfth of the picture.
+    """
+    makers = {tensor: number for number, (_, _, given) in enumerate(operators) for tensor in given}
+    needed: set[int] = set()
+    waiting = [tensor for name, tensor in outputs.items() if name not in _FLOAT]
+    while waiting:
+        number = makers.get(waiting.pop())
+        if number is not None and number not in needed:
+            needed.add(number)
+            waiting.extend(operators[number][1])
+    found: list[int] = []
+    before: set[int] = set()  # tensors that a layer with weights comes after
+    for number in sorted(needed, reverse=True):
+        name, taken, given = operators[number]
+        if name in _WEIGHED or before.intersection(given):
+            before.update(taken)
+            found.append(number)
+    return [number for number in reversed(found) if operators[number][0] in _LAYERS]
 
 
 def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
@@ -40,14 +75,33 @@ def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, A
     flat = source.with_name(f"flat-{source.name}")
     flat.write_bytes(_with_flat_biases(source.read_bytes()))
     maker = quantizer.Quantizer(str(flat))
-    for name in _LAYERS:
-        operation = getattr(qtyping.TFLOperationName, name)
-        maker.add_static_config(regex=".*", operation_name=operation, activation_num_bits=8, weight_num_bits=8)
+    operators, outputs, called = _read(flat.read_bytes())
+    chosen = network_part(operators, outputs)
+    for name in sorted({operators[number][0] for number in chosen}):
+        operation = getattr(qtyping.TFLOperationName, _SAID_ELSE.get(name, name))
+        these = "|".join(re.escape(called[number]) for number in chosen if operators[number][0] == name)
+        maker.add_static_config(
+            regex=f"^({these})$", operation_name=operation, activation_num_bits=8, weight_num_bits=8
+        )
     (signature,) = _signatures(source)
     samples = {signature: [{"image": one[None]} for one in pictures]}
     found = maker.quantize(maker.calibrate(samples))
     target.write_bytes(bytes(found.quantized_model))
     return {}
+
+
+def _read(model: bytes) -> tuple[list[Operator], dict[str, int], list[str]]:
+    """The operators of a .tflite in order, its outputs by name, and what the quantiser calls each operator: by what it gives."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    told = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    numbers = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    kinds = [numbers[max(one.builtinCode, one.deprecatedBuiltinCode)] for one in told.operatorCodes]
+    (part,) = told.subgraphs
+    found: list[Operator] = [(kinds[one.opcodeIndex], list(one.inputs), list(one.outputs)) for one in part.operators]
+    called = ["".join(f"{part.tensors[tensor].name.decode()};" for tensor in given) for _, _, given in found]
+    (signature,) = told.signatureDefs
+    return found, {one.name.decode(): one.tensorIndex for one in signature.outputs}, called
 
 
 def _with_flat_biases(model: bytes) -> bytes:

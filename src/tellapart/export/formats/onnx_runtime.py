@@ -24,4 +24,5 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
     settings.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]
-    return lambda images: dict(zip(names, session.run(names, {"image": images}), strict=True))
+    taken = options["input"]
+    return lambda images: dict(zip(names, session.run(names, {taken: images}), strict=True))

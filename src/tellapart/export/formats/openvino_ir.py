@@ -46,7 +46,7 @@ def load(path: Path, options: dict[str, Any]) -> Callable[[NDArray[Any]], dict[s
     ports = [(port.get_any_name(), port) for port in compiled.outputs]
 
     def compute(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        found = compiled({"image": images})
+        found = compiled({options["input"]: images})
         return {name: np.array(found[port]) for name, port in ports}
 
     return compute

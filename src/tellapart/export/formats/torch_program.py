@@ -21,9 +21,9 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> None:
     from tellapart.export.torch_graph import OnnxNetwork
 
     network = OnnxNetwork(source.read_bytes()).eval()
-    size = options["size"]
-    sample = torch.zeros((2, size, size, 3), dtype=torch.uint8)
-    shapes = ({0: torch.export.Dim("N", min=1, max=4096)},)
+    shape, free = [2, *options["shape"][1:]], options["free"]
+    sample = torch.zeros(shape, dtype=getattr(torch, options["type"]))
+    shapes = ({int(axis): torch.export.Dim(name, min=1, max=most) for axis, (name, most) in free.items()},)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.export.export(network, (sample,), dynamic_shapes=shapes)

@@ -23,7 +23,7 @@ def convert(source: Path, target: Path, options: dict[str, Any]) -> None:
     from tellapart.export.torch_graph import OnnxNetwork
 
     network = OnnxNetwork(source.read_bytes()).eval()
-    sample = torch.zeros((1, options["size"], options["size"], 3), dtype=torch.uint8)
+    sample = torch.zeros(options["shape"], dtype=getattr(torch, options["type"]))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         # Calls of torch.jit warn that torch.export is newer; files of TorchScript are what C++ programs open.

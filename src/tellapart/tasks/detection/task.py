@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
     from tellapart.tasks.parts import CutPictures
-    from tellapart.tasks.prepared import Prepared
+    from tellapart.tasks.prepared import Prepared, Reopened
     from tellapart.tasks.source import UsableRows
     from tellapart.training.devices import Devices
+    from tellapart.training.distilling import Distance
     from tellapart.training.learner import Learner
     from tellapart.training.progress import Fitted
 
@@ -131,6 +132,24 @@ def _finish(prepared: Prepared, fitted: Fitted, work: Path) -> DetectorCandidate
     from tellapart.tasks.detection.finishing import finish
 
     return finish(prepared, fitted, work)
+
+
+def _again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopened:
+    from tellapart.tasks.detection.rebuilding import again
+
+    return again(weights, manifest, settings)
+
+
+def _close(prepared: Prepared, folder: Path) -> DetectorCandidate:
+    from tellapart.tasks.detection.rebuilding import close
+
+    return close(prepared, folder)
+
+
+def _distance() -> Distance:
+    from tellapart.tasks.detection.nearness import boxes_distance
+
+    return boxes_distance
 
 
 def _choose(first: Validated[DetectorCandidate], other: Validated[DetectorCandidate]) -> Choice[DetectorCandidate]:
@@ -226,7 +245,17 @@ DETECTION = Task(
     check=_check,
     prefer=_prefer,
     quick=None,
-    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
+    head=LearnedHead(
+        first=_first,
+        prepare=_prepare,
+        finish=_finish,
+        choose=_choose,
+        budget=_BUDGET,
+        again=_again,
+        close=_close,
+        distance=_distance,
+        doubt=_doubt,
+    ),
     build=_build,
     source=_source,
     parts=_parts,

@@ -8,19 +8,14 @@ classes.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import Manifest
-from tellapart.errors import BackboneError
-from tellapart.models.weights import read_weights
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.segmentation.decoders import DEFAULT_DECODER, decoder_kind, make_network
 from tellapart.tasks.segmentation.network import PixelNetwork
-from tellapart.tasks.segmentation.probe_network import LinearProbe, ProbeNetwork, map_widths
-from tellapart.tasks.segmentation.starting import PROBE, new_network
+from tellapart.tasks.segmentation.rebuilding import rebuilt
 
 
 def region_heat(
@@ -36,27 +31,6 @@ def region_heat(
     `weights` are those of a finished run. Raises: BackboneError where they do not fit.
     """
     return gradient_heat(rebuilt(weights, manifest, settings), pixels, target, region)
-
-
-def rebuilt(weights: Path, manifest: Manifest, settings: TrainSettings) -> PixelNetwork:
-    """The run's network in torch, in evaluation mode. Raises: BackboneError where the weights do not fit, SettingsError."""
-    count, preprocessing = len(manifest.classes), manifest.preprocessing.plain()
-    kept = read_weights(weights)
-    network: PixelNetwork
-    if manifest.strategy == "probe":
-        whole: Any = make_network(decoder_kind(DEFAULT_DECODER), manifest.backbone.name, class_count=count)
-        network = ProbeNetwork(whole.encoder, class_count=count, preprocessing=preprocessing)
-    else:
-        network = trained = new_network(settings, count, manifest.backbone.name, preprocessing)
-        if any(name.startswith(PROBE) for name in kept):  # that its training began with
-            trained.begin_with(LinearProbe(map_widths(trained.encoder), class_count=count))
-    try:
-        network.load_state_dict(kept)
-    except RuntimeError as error:
-        raise BackboneError(
-            f"{weights} does not hold the weights of this model ({str(error).splitlines()[0]}). Copy the whole run again."
-        ) from None
-    return network.eval()
 
 
 def gradient_heat(

@@ -100,8 +100,13 @@ def suit(settings: TrainSettings, dataset: Dataset) -> TrainSettings:
     settings = settings.model_copy(update={"network": network})
     if settings.strategy == "probe" or settings.loop.batch_size is not None:
         return settings
-    batch = _BATCH if crop_side(network.size or _LEAST_TILE) <= _LEAST_CROP else _LARGE_BATCH
-    return settings.model_copy(update={"loop": settings.loop.model_copy(update={"batch_size": batch})})
+    loop = settings.loop.model_copy(update={"batch_size": batch_of(network.size)})
+    return settings.model_copy(update={"loop": loop})
+
+
+def batch_of(tile: int | None) -> int:
+    """Crops an update, for tiles of that side in pixels."""
+    return _BATCH if crop_side(tile or _LEAST_TILE) <= _LEAST_CROP else _LARGE_BATCH
 
 
 def augment_settings(settings: TrainSettings) -> AugmentSettings:

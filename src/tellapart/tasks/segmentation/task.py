@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tellapart.settings.tree import TrainSettings
     from tellapart.tasks.folds import Pooled
     from tellapart.tasks.lesson import Lesson
-    from tellapart.tasks.prepared import Prepared
+    from tellapart.tasks.prepared import Prepared, Reopened
     from tellapart.tasks.segmentation.candidates import PixelCandidate
     from tellapart.tasks.segmentation.crops import Crops
     from tellapart.tasks.segmentation.network import SegmentationNetwork
@@ -127,6 +127,18 @@ def _finish(prepared: Prepared, fitted: Fitted, work: Path) -> PixelCandidate:
     from tellapart.tasks.segmentation.finishing import finish
 
     return finish(prepared, fitted, work)
+
+
+def _again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopened:
+    from tellapart.tasks.segmentation.rebuilding import again
+
+    return again(weights, manifest, settings)
+
+
+def _close(prepared: Prepared, folder: Path) -> PixelCandidate:
+    from tellapart.tasks.segmentation.rebuilding import close
+
+    return close(prepared, folder)
 
 
 def _choose(first: Validated[PixelCandidate], other: Validated[PixelCandidate]) -> Choice[PixelCandidate]:
@@ -241,7 +253,16 @@ SEGMENTATION = Task(
     prefer=_prefer,
     suit=_suit,
     quick=None,
-    head=LearnedHead(first=_first, prepare=_prepare, finish=_finish, choose=_choose, budget=_BUDGET, doubt=_doubt),
+    head=LearnedHead(
+        first=_first,
+        prepare=_prepare,
+        finish=_finish,
+        choose=_choose,
+        budget=_BUDGET,
+        again=_again,
+        close=_close,
+        doubt=_doubt,
+    ),
     build=_build,
     space=headed(
         probe={

@@ -12,6 +12,7 @@ from tellapart.explanation.ngrams import in_words, letter_votes
 from tellapart.tasks.text.probing import NgramCandidate
 from tellapart.texts.cleaning import clean
 from tellapart.texts.ngrams import find_grams
+from tellapart.training.ngram_rows import parts_of
 
 _TOLD = 15  # n-grams of a class
 _MISTAKES = 24
@@ -25,14 +26,19 @@ def telling_grams(
     """The n-grams of each class that say most for it over its training texts `train` [n], with how many of these have them."""
     probe = candidate.probe
     against = probe.weight - probe.weight.mean(axis=0, keepdims=True)
-    matrix = probe.counted.matrix
+    said, counts = np.zeros(against.shape), np.zeros(against.shape, dtype=np.int32)
+    for first, matrix in parts_of(probe.counted.rows):
+        own = labels[first : first + matrix.shape[0]]
+        for number in np.unique(own).tolist():
+            part = matrix[own == number]
+            said[number] += np.asarray(part.sum(axis=0)).ravel()
+            counts[number] += part.getnnz(axis=0)
     chosen: dict[str, list[tuple[int, float, int]]] = {}
     for number, name in enumerate(classes):
-        own = matrix[labels == number]
-        sums = np.asarray(own.sum(axis=0)).ravel() * against[number]
-        counts = own.getnnz(axis=0)
+        sums = said[number] * against[number]
         best = np.argsort(-sums, kind="stable")[:_TOLD]
-        chosen[name] = [(int(one), float(sums[one]), int(counts[one])) for one in best.tolist() if sums[one] > 0]
+        there = [one for one in best.tolist() if sums[one] > 0]
+        chosen[name] = [(one, float(sums[one]), int(counts[number, one])) for one in there]
     spelt = _spelt(candidate, train, {one for rows in chosen.values() for one, _, _ in rows})
     return {
         name: [

@@ -7,7 +7,7 @@ many views, or several networks as one. The network that learns goes on from wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,16 @@ from tellapart.runtime import BATCH, cores
 from tellapart.training.distilling import Lore
 from tellapart.training.teachers import TableTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import close_network, ending_of, keep_frozen, open_network
+from tellapart.workflows.compressing.opened import LearnableNetwork, close_network, keep_frozen, open_network
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
-from tellapart.workflows.compressing.teacher import Mixed, digest_of, kept_answers, open_teacher, seen_tests
+from tellapart.workflows.compressing.teacher import (
+    Mixed,
+    digest_of,
+    kept_answers,
+    open_teacher,
+    seen_tests,
+    teacher_network,
+)
 from tellapart.workflows.learning.examine import InspectionMemory
 
 LEARNING_RATES = {"scratch": 1e-3}  # of networks whose first weights were drawn; of others:
@@ -64,35 +71,58 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
     TrainingError, ModelFileError, StorageError.
     """
     teacher = open_teacher(work, terms.teacher)
-    network = open_network(work)
-    keep_frozen(work, network)
+    opened = open_network(work)
+    if work.task.head is not None:
+        return _beside(work, opened, teacher, terms, folder)
+    keep_frozen(work, opened.staged)
     unlabelled = _unlabelled(work, terms.unlabelled, cache) if terms.unlabelled else []
-    pupils = gather_pupils(work, network, unlabelled, terms.mixed)
+    pupils = gather_pupils(work, opened, unlabelled, terms.mixed)
     train = [work.dataset.pictures[row] for row in work.dataset.rows["train"].tolist()]
     told = kept_answers(work, teacher, [*train, *unlabelled, *_mixed(train, pupils.mixes)], folder)
     with_embedding = terms.embedding if told.embeddings.shape[1] <= _WHOLE_EMBEDDING else 0.0
     table = TableTeacher(outputs=torch.from_numpy(told.logits), embeddings=torch.from_numpy(told.embeddings))
+    course = _course(work, opened, teacher, terms, embedding=with_embedding)
+    lead = None
+    if with_embedding:
+        lead = first_lead(opened.staged, pupils, told.embeddings)
+    spread = torch.from_numpy(spread_of(told.embeddings))
+    fitted = teach(pupils, table, course, folder, lead=lead, spread=spread)
+    mixed = 0 if pupils.mixes is None else len(pupils.mixes)
+    step = _step(work, teacher, terms, fitted.best_epoch, unlabelled=len(unlabelled), mixed=mixed)
+    return close_network(work, opened, step, one_view=True)
+
+
+def _beside(
+    work: Compressible, opened: LearnableNetwork, teacher: OpenRun, terms: DistillTerms, folder: Path
+) -> Compressible:
+    """Of a task whose targets move with their pictures: the teacher's network sees the very pictures, varied as they are."""
+    if terms.unlabelled:
+        raise SettingsError(
+            f"--unlabelled is for classes; pictures of the task {work.task.name} come with their targets. Leave it out."
+        )
+    pupils = gather_pupils(work, opened)
+    network = teacher_network(work, opened, teacher)
+    course = _course(work, opened, teacher, replace(terms, temperature=1.0), embedding=0.0)
+    fitted = teach(pupils, network, course, folder)
+    return close_network(work, opened, _step(work, teacher, terms, fitted.best_epoch, unlabelled=0, mixed=0))
+
+
+def _course(
+    work: Compressible, opened: LearnableNetwork, teacher: OpenRun, terms: DistillTerms, *, embedding: float
+) -> Course:
     strategy = work.run.manifest.strategy
-    course = Course(
+    return Course(
         epochs=terms.epochs,
         learning_rate=terms.learning_rate or LEARNING_RATES.get(strategy, LEARNING_RATE),
         lore=Lore(
-            ending=ending_of(work.run.manifest.record),
+            ending=opened.ending,
             temperature=terms.temperature,
             share=terms.share,
-            embedding=with_embedding,
+            embedding=embedding,
         ),
         title=f"Learning from {terms.teacher.name}",
         facts={"teacher": digest_of(teacher), "of": work.candidate.backbone.fingerprint, "steps": len(work.steps)},
     )
-    lead = None
-    if with_embedding:
-        lead = first_lead(network, pupils, told.embeddings)
-    spread = torch.from_numpy(spread_of(told.embeddings))
-    fitted = teach(pupils, network, table, course, folder, lead=lead, spread=spread)
-    mixed = 0 if pupils.mixes is None else len(pupils.mixes)
-    step = _step(work, teacher, terms, fitted.best_epoch, unlabelled=len(unlabelled), mixed=mixed)
-    return close_network(work, network, step, one_view=True)
 
 
 def _mixed(train: Sequence[PictureFile], mixes: Mixes | None) -> list[Mixed]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,23 +18,23 @@ from tellapart.compression.costs import multiply_adds
 from tellapart.compression.pruning import PruningStep, PruningTerms, prune
 from tellapart.compression.sensitivity import Cut, PruningSubject
 from tellapart.manifest import CompressionStep
-from tellapart.models.build import load_network_state, network_state
-from tellapart.models.narrow import narrow
 from tellapart.models.overheard import Overheard
-from tellapart.models.staged import StagedNetwork
+from tellapart.models.trainable import Trainable
 from tellapart.models.weights import read_weights
 from tellapart.reporter import percent
 from tellapart.storage import write_bytes, write_json
-from tellapart.training.distilling import Lore, Teacher, outputs_loss
+from tellapart.training.distilling import Lore, Taught, Teacher, outputs_loss
 from tellapart.training.teachers import NetworkTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import HEARD, close_network, ending_of, open_network
+from tellapart.workflows.compressing.opened import LearnableNetwork, close_network, fill, open_network, tensors_of
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.learning.processes import join
 
 LEARNING_RATE = 3e-5  # little is wrong after a cut; at 1e-4 lite0 on a probe ended farther away than it began
 LAST_RATE = 1e-4  # where there is time to come back
 READ, JUDGED, BATCH = 224, 64, 32  # training pictures that cuts are worked out from, and others that they are judged by
+USUAL_SIZE = 224  # pixels; of larger pictures fewer are looked at
+_NEARLY = 0.01  # of the multiply-adds, that may lack without a word
 _STATE = "pruning.json"
 
 
@@ -56,17 +56,27 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
 
     Raises: SettingsError, TrainingError, BackboneError, StorageError, DataError.
     """
-    network = open_network(work)
-    pupils = gather_pupils(work, network)
-    pruning = _Pruning(work, network, pupils, terms, folder)
+    if work.task.head is not None:  # pictures are mixed for a task whose targets stay as they are
+        terms = replace(terms, mixed=0.0)
+    opened = open_network(work)
+    pruning = _Pruning(work, opened, gather_pupils(work, opened), terms, folder)
     steps = pruning.run()
-    left = sum(multiply_adds(network, pruning.subject.sample).values())
+    left = sum(multiply_adds(opened.network, pruning.subject.sample).values())
     saved = 1 - left / pruning.whole
+    if saved < terms.share - _NEARLY:
+        work.reporter.warn(
+            f"{percent(terms.share)} of the multiply-adds were to go, and only {percent(saved)} could: what is left is read by "
+            "layers that need all of it. Choose a smaller backbone for more."
+        )
     told = (
         f"{percent(saved)} of the multiply-adds left out in {len(steps)} step{'' if len(steps) == 1 else 's'}, "
         f"{sum(cut.kind == 'block' for step in steps for cut in step.cuts)} blocks and channels of "
         f"{len({cut.path for step in steps for cut in step.cuts if cut.kind == 'channels'})} layers; "
+    )
+    told += (
         "what it says and its embedding learned from the network that it was"
+        if opened.heard
+        else "what it says learned from the network that it was"
     )
     facts = {
         "wanted": terms.share,
@@ -74,31 +84,33 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
         "steps": [asdict(step) for step in steps],
         "last": {"epochs": terms.last_epochs, "mixed": terms.mixed},
     }
-    return close_network(work, network, CompressionStep(kind="pruned", told=told, facts=facts))
+    return close_network(work, opened, CompressionStep(kind="pruned", told=told, facts=facts))
 
 
 class _Pruning:
     """A pruning under way. What must survive a kill is in the folder: the steps, and the weights after the last cut."""
 
     def __init__(
-        self, work: Compressible, network: StagedNetwork, pupils: Pupils, terms: PruneTerms, folder: Path
+        self, work: Compressible, opened: LearnableNetwork, pupils: Pupils, terms: PruneTerms, folder: Path
     ) -> None:
-        self.work, self.network, self.pupils, self.terms, self.folder = work, network, pupils, terms, folder
-        whole = copy.deepcopy(network)
-        self.devices = join(work.run.settings, "cpu")
-        self.teacher: Teacher = NetworkTeacher(network=Overheard(whole, at=HEARD), devices=self.devices)
+        self.work, self.opened, self.network = work, opened, opened.network
+        self.pupils, self.terms, self.folder = pupils, terms, folder
+        whole = copy.deepcopy(opened.network)
+        self.devices = join(opened.settings, "cpu")
+        self.teacher: Teacher = NetworkTeacher(network=Overheard(whole, at=opened.heard), devices=self.devices)
         read, judged = _calibration(pupils)
-        self.ending = ending_of(work.run.manifest.record)
-        self.spread = _embeddings(whole.eval(), judged).std(0, correction=0).clamp_min(1e-3)
+        said = _heard(whole.eval(), opened.heard, judged)
+        self.spread = None if said.embedding is None else said.embedding.std(0, correction=0).clamp_min(1e-3)
         self.subject = PruningSubject(
-            network=network,
+            network=opened.network,
             sample=judged[:1],
             run=lambda one: [one(part) for part in torch.split(read, BATCH)],
-            harm=_harm(whole, judged, self.spread, Lore(ending=self.ending, temperature=1.0)),
+            harm=_harm(opened, said, judged, self.spread),
             original=whole,
-            whole=("dense", "classifier") if len(list(network.dense.modules())) > 1 else ("classifier",),
+            whole=opened.whole,
+            traced=opened.traced,
         )
-        self.whole = sum(multiply_adds(network, self.subject.sample).values())
+        self.whole = sum(multiply_adds(opened.network, self.subject.sample).values())
 
     def run(self) -> list[PruningStep]:
         """All steps, those that an earlier process has made among them."""
@@ -122,7 +134,7 @@ class _Pruning:
     def _last(self, steps: int) -> None:
         """The training that ends it, the longest, with pictures that are mixed of two."""
         if self.terms.last_epochs:
-            pupils = gather_pupils(self.work, self.network, mixed=self.terms.mixed) if self.terms.mixed else self.pupils
+            pupils = gather_pupils(self.work, self.opened, mixed=self.terms.mixed) if self.terms.mixed else self.pupils
             title = f"Learning from what it was, after {steps} steps"
             self._teach("last", self.terms.last_epochs, title, pupils=pupils, rate=self.terms.last_rate)
 
@@ -138,12 +150,12 @@ class _Pruning:
             course = Course(
                 epochs=epochs,
                 learning_rate=rate,
-                lore=Lore(ending=self.ending, share=0.9, embedding=1.0),
+                lore=Lore(ending=self.opened.ending, share=0.9, embedding=1.0),
                 title=title,
                 facts={"pruned": name, "share": self.terms.share, "of": self.work.candidate.backbone.fingerprint},
             )
             before = self.subject.harm(self.network), copy.deepcopy(self.network.state_dict())
-            teach(pupils, self.network, self.teacher, course, self.folder / name, spread=self.spread)
+            teach(pupils, self.teacher, course, self.folder / name, spread=self.spread)
             after = self.subject.harm(self.network)
             self.work.reporter.say(f"distance from what it was: {before[0]:.3f}, after learning {after:.3f}")
             if not after < before[0]:  # what was worked out is better than what was learned
@@ -152,7 +164,7 @@ class _Pruning:
             parameter.grad = None
 
     def _keep(self, steps: list[PruningStep], *, learned: bool) -> None:
-        state = {name: value.detach().contiguous() for name, value in network_state(self.network).items()}
+        state = {name: value.detach().contiguous() for name, value in tensors_of(self.network).items()}
         write_bytes(self.folder / f"weights-{len(steps)}-{int(learned)}.safetensors", safetensors.torch.save(state))
         write_json(
             self.folder / _STATE,
@@ -169,8 +181,7 @@ class _Pruning:
             return [], True
         steps = [_step(one) for one in told["steps"]]
         state = read_weights(self.folder / f"weights-{len(steps)}-{int(told['learned'])}.safetensors")
-        narrow(self.network.trunk, state)
-        load_network_state(self.network, state)
+        fill(self.network, state)
         return steps, bool(told["learned"])
 
 
@@ -179,29 +190,50 @@ def _step(told: dict[str, Any]) -> PruningStep:
 
 
 def _calibration(pupils: Pupils) -> tuple[Tensor, Tensor]:
-    """Training pictures as they are varied in the first epoch, uint8 [n, S, S, 3]: to work cuts out from, and to judge them by."""
+    """Training pictures as they are varied in the first epoch, uint8 [n, S, S, 3]: to work cuts out from, and to judge them by.
+
+    Of pictures of many pixels fewer: each says more of what layers read.
+    """
     rows = pupils.lesson.train_rows
     order = np.random.default_rng(pupils.work.run.settings.seed).permutation(rows)
-    judged = max(1, min(JUDGED, len(order) // 3))
-    pictures = torch.as_tensor(np.asarray(pupils.lesson.train.get(order[: judged + READ], 0)))
+    less = min(1.0, (USUAL_SIZE / pupils.opened.prepared.shape[0]) ** 2)
+    judged = max(1, min(round(less * JUDGED), len(order) // 3))
+    given = pupils.lesson.train.get(order[: judged + round(less * READ)], 0)
+    pictures = torch.as_tensor(np.asarray(given[0] if isinstance(given, tuple) else given))
     return (pictures[judged:] if len(pictures) > judged else pictures), pictures[:judged]
 
 
-def _embeddings(network: StagedNetwork, pictures: Tensor) -> Tensor:
-    with torch.inference_mode():
-        return torch.cat([network.embed(part) for part in torch.split(pictures, BATCH)])
+def _heard(network: Trainable, at: str | None, pictures: Tensor) -> Taught:
+    """What a network says of pictures, in evaluation mode."""
+    ear = Overheard(network, at=at)
+    outputs: list[tuple[Tensor, ...]] = []
+    embeddings: list[Tensor] = []
+    try:
+        with torch.inference_mode():
+            for part in torch.split(pictures, BATCH):
+                ear(part)
+                outputs.append(ear.outputs)
+                embeddings += [] if ear.embedding is None else [ear.embedding]
+    finally:
+        ear.leave()
+    return Taught(
+        outputs=tuple(torch.cat(one) for one in zip(*outputs, strict=True)),
+        embedding=torch.cat(embeddings) if embeddings else None,
+    )
 
 
-def _harm(whole: StagedNetwork, pictures: Tensor, spread: Tensor, lore: Lore) -> Callable[[nn.Module], float]:
-    """How far a network's embedding and outputs are from the whole one's on `pictures`: both distances, relative, added."""
-    expected = _embeddings(whole.eval(), pictures)
-    with torch.inference_mode():
-        logits = whole.classifier(expected)
+def _harm(
+    opened: LearnableNetwork, expected: Taught, pictures: Tensor, spread: Tensor | None
+) -> Callable[[nn.Module], float]:
+    """How far what a network says of `pictures`, and its embedding, are from what the whole one says: both distances, added."""
+    lore, distance = Lore(ending=opened.ending, temperature=1.0), opened.distance or outputs_loss
 
     def harm(network: nn.Module) -> float:
-        found = _embeddings(cast(StagedNetwork, network.eval()), pictures)
+        found = _heard(cast(Trainable, network.eval()), opened.heard, pictures)
         with torch.inference_mode():
-            said = outputs_loss([cast(StagedNetwork, network).classifier(found)], [logits], lore)
-        return float(((found - expected) / spread).square().mean() + said.mean())
+            far = distance(found.outputs, expected.outputs, lore).mean()
+            if found.embedding is not None and expected.embedding is not None and spread is not None:
+                far = far + ((found.embedding - expected.embedding) / spread).square().mean()
+        return float(far)
 
     return harm

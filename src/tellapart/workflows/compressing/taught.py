@@ -1,4 +1,4 @@
-"""A network trains on under a teacher. In: Compressible, StagedNetwork, a Teacher. Out: Fitted. Next: pruned.py.
+"""A network trains on under a teacher. In: Compressible, LearnableNetwork, a Teacher. Out: Fitted. Next: pruned.py.
 
 It is the loop of every training, with its early stopping, checkpoints and resume: `folder` keeps what a killed one goes on from.
 """
@@ -20,7 +20,6 @@ from tellapart.features.caching import row_limit_bytes
 from tellapart.features.mixed import MixedPictures, Mixes, draw_mixes
 from tellapart.features.shrink import AugmentedPictures, shrink, training_square
 from tellapart.models.overheard import Overheard
-from tellapart.models.staged import StagedNetwork
 from tellapart.storage import cache_folder
 from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.prepared import Prepared
@@ -28,14 +27,12 @@ from tellapart.tasks.source import UsableRows, usable_rows
 from tellapart.training.distilling import Lore, Teacher
 from tellapart.training.progress import Fitted
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import HEARD, prepared
-from tellapart.workflows.learning.assemble import fingerprint
+from tellapart.workflows.compressing.opened import LearnableNetwork
+from tellapart.workflows.learning.assemble import fingerprint, samples_of
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.job import Job, Teaching
 from tellapart.workflows.learning.processes import join, world_size
 from tellapart.workflows.learning.shrunk import shrink_splits
-
-_SAMPLES = 16  # training pictures that TensorBoard shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +51,7 @@ class Pupils:
     """The pictures that a network is taught with, made ready once."""
 
     work: Compressible
+    opened: LearnableNetwork  # the network that learns
     lesson: Lesson  # rows with labels and, after them, those without
     strata: np.ndarray
     contents: str
@@ -68,27 +66,31 @@ class Pupils:
 
 def gather_pupils(
     work: Compressible,
-    network: StagedNetwork,
+    opened: LearnableNetwork,
     unlabelled: Sequence[PictureFile] = (),
     mixed: float = 0.0,
 ) -> Pupils:
-    """The run's training and validation pictures as squares, and after the former what has no labels: the pictures `unlabelled`,
+    """The run's training and validation pictures, as the task reads them, and after the former what has no labels:
 
-    and pictures mixed of two training pictures, `mixed` for each of these.
-
+    the pictures `unlabelled`, and pictures mixed of two training pictures, `mixed` for each of these. Neither where targets move
+    with their pictures, as boxes and masks do.
     Raises: SettingsError for several processes, or pictures that are mixed; DataError, StorageError.
     """
     if world_size() > 1:
         raise SettingsError("a network is pruned and taught by one process. Run the command without a launcher.")
-    ready = prepared(work, network, learning_rate=1.0, epochs=1)
-    if ready.augment.augmentation.mixup or ready.augment.augmentation.cutmix:
+    ready = opened.prepared
+    if work.task.head is None and (ready.augment.augmentation.mixup or ready.augment.augmentation.cutmix):
         raise SettingsError(
             "the run mixes pictures (augment.mixup, augment.cutmix), of which a teacher's answers are not known. "
             "Compress a run that was trained without."
         )
-    shrunk = shrink_splits(work.run.settings, work.task, work.dataset, ready, work.reporter)
+    parts = work.task.parts(opened.settings, work.dataset, ready.preprocessing)
+    read = work.dataset if parts is None else parts.dataset
+    shrunk = shrink_splits(opened.settings, work.task, read, ready, work.reporter)
     strata = work.task.strata(shrunk.lesson.train_targets)
-    pupils = Pupils(work=work, lesson=shrunk.lesson, strata=strata, contents=shrunk.contents, labelled=None)
+    pupils = Pupils(
+        work=work, opened=opened, lesson=shrunk.lesson, strata=strata, contents=shrunk.contents, labelled=None
+    )
     if unlabelled:
         contents = "".join(picture.content_hash for picture in unlabelled)
         pupils = _with_more(pupils, _varied(work, ready, unlabelled), contents)
@@ -133,7 +135,6 @@ def _with_more(pupils: Pupils, source: UsableRows, contents: str) -> Pupils:
 
 def teach(
     pupils: Pupils,
-    network: StagedNetwork,
     teacher: Teacher,
     course: Course,
     folder: Path,
@@ -141,41 +142,46 @@ def teach(
     lead: tuple[Tensor, Tensor] | None = None,
     spread: Tensor | None = None,
 ) -> Fitted:
-    """Train `network` in place, and leave the weights of the best epoch in it; checkpoints lie in `folder`.
+    """Train the pupils' network in place, and leave the weights of the best epoch in it; checkpoints lie in `folder`.
 
     `lead` [T, D] and [T] leads from the network's embedding to the teacher's, where that is not one of its own kind; it trains too.
     `spread` [T] is how much each of its numbers varies.
     Raises: TrainingError, StorageError, SettingsError.
     """
-    work, settings = pupils.work, pupils.work.run.settings
-    heard = Overheard(network, at=HEARD, lead=lead)
-    lesson = replace(pupils.lesson, network=heard)
+    opened = pupils.opened
+    heard = Overheard(opened.network, at=opened.heard, lead=lead)
     lore = replace(course.lore, labelled=pupils.labelled)
+    teaching = Teaching(teacher=teacher, lore=lore, spread=spread, distance=opened.distance)
+    job = _job(replace(pupils, lesson=replace(pupils.lesson, network=heard)), course, teaching, folder)
+    try:
+        fitted = run_job(job, join(opened.settings, "cpu"), pupils.work.reporter)
+    finally:
+        heard.leave()
+    opened.network.to("cpu").eval()
+    return fitted
+
+
+def _job(pupils: Pupils, course: Course, teaching: Teaching, folder: Path) -> Job:
+    """The training, whole."""
+    settings, lesson = pupils.opened.settings, pupils.lesson
     facts = {"settings": settings.trained_by(), "contents": pupils.contents, "epochs": course.epochs, **course.facts}
-    samples = np.asarray(lesson.train.get(lesson.train_rows[:_SAMPLES], 0), dtype=np.uint8)
-    job = Job(
-        task=work.task.name,
+    return Job(
+        task=pupils.work.task.name,
         lesson=lesson,
         train_strata=pupils.strata,
         epochs=course.epochs,
         learning_rate=course.learning_rate,
         seed=settings.seed,
         fingerprint=fingerprint(
-            {**facts, "lore": repr(lore), "rate": course.learning_rate},
+            {**facts, "lore": repr(teaching.lore), "rate": course.learning_rate},
             lesson.train_targets,
             lesson.train_rows,
             lesson.validation_targets,
             lesson.validation_rows,
         ),
         folder=folder,
-        samples=samples,
+        samples=samples_of(lesson),
         deadline=None,
         title=course.title,
-        teaching=Teaching(teacher=teacher, lore=lore, spread=spread),
+        teaching=teaching,
     )
-    try:
-        fitted = run_job(job, join(settings, "cpu"), work.reporter)
-    finally:
-        heard.leave()
-    network.to("cpu").eval()
-    return fitted

@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tellapart.data.examples import PictureFile
 from tellapart.errors import DataError, PictureError, SettingsError
 from tellapart.features.mixed import blend
 from tellapart.manifest import Manifest
+from tellapart.models.overheard import Overheard
 from tellapart.preprocessing import load
 from tellapart.reporter import counted
-from tellapart.runs.open import OpenRun
+from tellapart.runs.open import WEIGHTS, OpenRun
 from tellapart.runtime import BATCH, cores
 from tellapart.storage import storage_errors, write_bytes
 from tellapart.training.distilling import Ending
+from tellapart.training.teachers import NetworkTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import ending_of
+from tellapart.workflows.compressing.opened import LearnableNetwork, ending_of
+from tellapart.workflows.learning.processes import join
 
 _LEAST = 1e-6  # of a probability, before its logarithm is taken
 _NAMED = 5  # classes that a message names
@@ -133,6 +137,39 @@ def open_teacher(work: Compressible, given: Path) -> OpenRun:
             "network that learns from it. Give a teacher of the same split for an honest figure."
         )
     return teacher
+
+
+def teacher_network(work: Compressible, opened: LearnableNetwork, teacher: OpenRun) -> NetworkTeacher:
+    """The teacher's own network in torch, to see what the learner sees. Raises: SettingsError where it says other things of it."""
+    head, given, weights = work.task.head, teacher.folder, teacher.folder / WEIGHTS
+    if head is None:
+        raise TypeError(f"the task {work.task.name} asks its teacher by its file")
+    if not weights.is_file():
+        raise SettingsError(
+            f"{weights} is not there; a teacher of the task {work.task.name} sees the pictures as they are varied, by its own "
+            "weights. Give the folder of its run, with all its files."
+        )
+    if teacher.classes != work.run.classes:
+        raise SettingsError(
+            f"{given} has the classes in another order than the run ({', '.join(teacher.classes[:_NAMED])}). Give a teacher that "
+            "was trained on the same data."
+        )
+    network = head.again(weights, teacher.manifest, teacher.settings).prepared.network.eval()
+    sample, told = torch.zeros((1, *opened.prepared.shape), dtype=torch.uint8), list[list[list[int]]]()
+    for one in (opened.network.eval(), network):
+        ear = Overheard(one)
+        try:
+            with torch.inference_mode():
+                ear(sample)
+            told.append([list(output.shape) for output in ear.outputs])
+        except (RuntimeError, ValueError):  # pictures of a size that it cannot take
+            told.append([])
+    if told[0] != told[1]:
+        raise SettingsError(
+            f"of a picture of {opened.prepared.shape[0]} pixels {given} and the run do not say as many numbers, or not at the same "
+            "places. Give a teacher of the same kind and network.size."
+        )
+    return NetworkTeacher(network=Overheard(network), devices=join(opened.settings, "cpu"))
 
 
 def seen_tests(work: Compressible, teacher: OpenRun) -> int:

@@ -19,14 +19,16 @@ from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.one_script import one_script
 from tellapart.export.samples import read_sample
 from tellapart.export.specification import specification
+from tellapart.export.text_specification import text_specification, vocabularies
 from tellapart.reporting.phrases import table
 from tellapart.serving.page_text import LANGUAGES, render
 from tellapart.storage import check_free, write_bytes
+from tellapart.texts.inputs import TextInputs
 from tellapart.workflows.exporting.bundle import MODEL, write_bundle
 from tellapart.workflows.exporting.web_runtime import FILES, VERSION, web_runtime
 
 PROOF = "proof"  # the folder of the bundle
-_PAGE, _SAMPLE, _ALONE = "page", "sample", "file"
+_PAGE, _SAMPLE, _TEXTS, _ALONE = "page", "sample", "texts", "file"
 _SCRIPT, _GLUE, _NETWORK = FILES  # what the page runs, and what that loads
 # Nothing may be loaded from, or sent to, anywhere else. `file:` and `blob:` are for a page opened by a double click.
 _POLICY = (
@@ -39,7 +41,16 @@ _INSTEAD: Mapping[str, str] = {
     "page_privacy_corrections": "local_privacy",
     "page_failed": "local_failed",
     "page_live_pace": "local_pace",
+    "page_privacy_texts": "local_privacy_texts",
 }
+# What check.html tests.
+_STEPS_OF_PICTURES = (
+    "Each step of ten pictures, from the right result of the step before: the decoded picture, the network's input, its outputs, "
+    "the answer."
+)
+_STEPS_OF_TEXTS = (
+    "Each step of the golden texts: cleaning, what the model's parts look at, their numbers, the network's outputs."
+)
 
 
 def write_browser(
@@ -65,18 +76,24 @@ def write_page(folder: Path, model: Model, runtime: Path) -> None:
     """Write the page around the model.onnx of a folder; `runtime` holds ONNX Runtime for browsers. Raises: StorageError."""
     for name in FILES:
         write_bytes(folder / _PAGE / name, (runtime / name).read_bytes())
+    texts = model.inputs if isinstance(model.inputs, TextInputs) else None
     parts = {"model": folder / MODEL, "glue": runtime / _GLUE, "runtime": runtime / _NETWORK}
-    for name, path in parts.items():
-        write_bytes(folder / _ALONE / f"{name}.js", _as_script(name, path.read_bytes()))
+    held = {name: path.read_bytes() for name, path in parts.items()}
+    for name, data in ({} if texts is None else vocabularies(texts)).items():
+        write_bytes(folder / name, data)
+        held[name] = data
+    for name, data in held.items():
+        write_bytes(folder / _ALONE / f"{name}.js", _as_script(name, data))
     pages = importlib.resources.files("tellapart.serving").joinpath("pages")
     own = importlib.resources.files("tellapart.export").joinpath("browser")
     for name in ("page.css", "icon.svg"):
         write_bytes(folder / _PAGE / name, pages.joinpath(name).read_bytes())
     modules = _modules()
     write_bytes(folder / _PAGE / "page.js", one_script(modules, f"{_PAGE}/start.js").encode())
-    write_bytes(folder / _PAGE / "check.js", one_script(modules, f"{_PAGE}/check.js").encode())
+    tests, told = ("check.js", _STEPS_OF_PICTURES) if texts is None else ("check_texts.js", _STEPS_OF_TEXTS)
+    write_bytes(folder / _PAGE / "check.js", one_script(modules, f"{_PAGE}/{tests}").encode())
     check = own.joinpath("check.html").read_text(encoding="utf-8")
-    write_bytes(folder / "check.html", check.replace("{{policy}}", _POLICY).encode())
+    write_bytes(folder / "check.html", check.replace("{{policy}}", _POLICY).replace("{{steps}}", told).encode())
     write_bytes(folder / "index.html", _index(model).encode())
 
 
@@ -90,8 +107,13 @@ def _modules() -> dict[str, str]:
         for file in place.iterdir()
         if file.name.endswith(".js")
     }
-    sample = read_sample("javascript")
-    return found | {f"{_SAMPLE}/{name}": text for name, text in sample.items() if name.endswith(".js")}
+    samples = {_SAMPLE: read_sample("javascript"), _TEXTS: read_sample("javascript_texts")}
+    return found | {
+        f"{folder}/{name}": text
+        for folder, files in samples.items()
+        for name, text in files.items()
+        if name.endswith(".js")
+    }
 
 
 def _index(model: Model) -> str:
@@ -100,9 +122,9 @@ def _index(model: Model) -> str:
         phrases[key] = dict(table()[other])
     settings: dict[str, Any] = {
         "corrections": False,
-        "heatmaps": False,
+        "heatmaps": isinstance(model.inputs, TextInputs),
         "body_bytes": 0,
-        "model": {**specification(model.manifest), "steps": None},
+        "model": _told(model),
         "card": _card(model),
     }
     text = render("page.html", phrases, settings, next(iter(LANGUAGES)))
@@ -113,6 +135,19 @@ def _index(model: Model) -> str:
     start = text.index("<footer")
     end = text.index("</footer>") + len("</footer>")
     return text[:start] + f'<footer class="soft small">ONNX Runtime Web {VERSION}</footer>' + text[end:]
+
+
+def _told(model: Model) -> dict[str, Any]:
+    """What the page must know to make its input and answer."""
+    manifest = model.manifest
+    if not isinstance(model.inputs, TextInputs):
+        return {**specification(manifest), "steps": None}
+    return {
+        "task": manifest.task,
+        "classes": list(manifest.classes),
+        "record": manifest.record.model_dump(mode="json"),
+        "texts": text_specification(manifest.classes, model.inputs),
+    }
 
 
 def _card(model: Model) -> dict[str, Any]:
@@ -130,7 +165,7 @@ def _card(model: Model) -> dict[str, Any]:
         "data": manifest.data.model_dump(mode="json"),
         "scores": {name: score.model_dump(mode="json") for name, score in manifest.scores.items()},
         "record": record,
-        "explainable": False,
+        "explainable": isinstance(model.inputs, TextInputs),
         "gallery": None,
     }
 

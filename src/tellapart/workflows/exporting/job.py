@@ -16,12 +16,14 @@ import numpy as np
 
 from tellapart.errors import DataError
 from tellapart.export.tools import Environment
-from tellapart.preprocessing import mean_colour
 from tellapart.reporter import Reporter
 from tellapart.runs.open import OpenRun
-from tellapart.runtime import cores
+from tellapart.runs.run_texts import read_texts
+from tellapart.runtime import BATCH, cores
 from tellapart.storage import storage_errors
-from tellapart.workflows.rating.asking import AskedSplit, ask_split
+from tellapart.texts.inputs import TextInputs
+from tellapart.workflows.exporting.feeding import Taking, feed_of
+from tellapart.workflows.rating.asking import AskedSplit, ask_split, ask_texts
 from tellapart.workflows.rating.rated import Rated, compute_of, rate
 
 _RUNNER = importlib.resources.files("tellapart.export").joinpath("browser", "runner.cjs")
@@ -34,6 +36,7 @@ class ExportJob:
 
     run: OpenRun
     model: bytes  # of model.onnx
+    feed: Taking
     asked: AskedSplit  # the test split
     before: Rated
     environments: Mapping[str, Environment]  # by tool
@@ -51,17 +54,8 @@ class ExportJob:
     @property
     def options(self) -> dict[str, Any]:
         """What converters are told of the model besides its graph."""
-        manifest = self.run.manifest
-        inputs = manifest.preprocessing
         return {
-            "size": inputs.size,
-            "classes": list(manifest.classes),
-            # Classes that exclude each other, of the picture as a whole: what other formats call a classifier.
-            "one_class": manifest.record.ending[-1].operator == "Softmax" and not manifest.record.free_size,
-            "fit": inputs.fit,
-            "crop": inputs.crop,
-            "interpolation": inputs.interpolation,
-            "filling": list(mean_colour(self.run.preprocessing)),
+            **self.feed.options(),
             "pictures": None if self.pictures is None else str(self.pictures),
             "web_runtime": None if self.web_runtime is None else str(self.web_runtime),
             "web_runner": str(_RUNNER),
@@ -84,13 +78,15 @@ def begin(
     """
     with storage_errors(run.file):
         model = run.file.read_bytes()
-    asked = ask_split(run, "test", work, reporter)
+    feed = feed_of(run)
+    asked = ask_split(run, "test", work, reporter) if run.manifest.pictures is not None else _texts(run)
     before = rate(
         compute_of(run.model),
         asked,
         run.manifest,
         megabytes=len(model) / 1e6,
         workers=cores(),
+        batch=run.model.inputs.at_once if isinstance(run.model.inputs, TextInputs) else BATCH,
         seed=seed,
         reporter=reporter,
         said="model.onnx",
@@ -98,6 +94,7 @@ def begin(
     return ExportJob(
         run=run,
         model=model,
+        feed=feed,
         asked=asked,
         before=before,
         environments=environments,
@@ -107,6 +104,18 @@ def begin(
         web_runtime=web_runtime,
         seed=seed,
     )
+
+
+def _texts(run: OpenRun) -> AskedSplit:
+    """The texts of the test split. Raises: DataError where none can be read again."""
+    read = read_texts(run, most=None, split="test")
+    asked = ask_texts(read.examples, read.texts, run.manifest)
+    if not asked.pictures:
+        raise DataError(
+            f"no test text of {run.folder} could be read again ({read.reason or 'it lists none'}). Say where they are: "
+            "--pictures PATH."
+        )
+    return asked
 
 
 def _calibration(run: OpenRun, work: Path, reporter: Reporter) -> Path:

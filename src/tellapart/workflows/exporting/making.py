@@ -15,10 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tellapart.errors import ExportError
-from tellapart.export.assemble import sealed
 from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.graph_cuts import suppresses
-from tellapart.export.plain import described, plain, relative_differences
+from tellapart.export.plain import relative_differences
 from tellapart.export.process import tool_process
 from tellapart.export.table import ExportStep, Format
 from tellapart.export.tools import size_of
@@ -82,10 +81,9 @@ def _wrong(form: Format, exported: Exported, apart: dict[str, float], most_flipp
 
 def _made(job: ExportJob, form: Format, folder: Path) -> tuple[Exported, dict[str, float]]:
     """The format in a folder, and how far its outputs are from the graph's, as shares of their largest numbers."""
-    size = job.run.manifest.preprocessing.size
     began = time.perf_counter()
-    graph = _graph(job, form, size)
-    names, shapes = described(graph)
+    graph = job.feed.graph(job.model, form)
+    names, shapes = job.feed.shapes(graph)
     options = job.options | {"outputs": names, "shapes": [[1, *shape[1:]] for shape in shapes], "batch": form.batch}
     target = folder / form.file
     rated: Rated | None = None
@@ -105,13 +103,14 @@ def _made(job: ExportJob, form: Format, folder: Path) -> tuple[Exported, dict[st
         before=job.before,
         change=None if rated is None else changed(job.before, rated, job.asked, job.run.manifest, seed=job.seed),
         megabytes=_megabytes(folder),
-        inputs=[_input(form, at_once, size)],
+        inputs=[job.feed.port(form, at_once)],
         outputs=[
             Port(name=name, type="float32" if name != "labels" else "int64", shape=(at_once, *shape[1:]))
             for name, shape in zip(names, shapes, strict=True)
+            if name not in job.feed.constant
         ],
         versions={name: version for tool in form.tools for name, version in job.environments[tool].versions.items()},
-        notes=[*_notes(job, form, size), *_far(form, apart)],
+        notes=[*_notes(job, form), *_far(form, apart)],
         model_sha256=job.digest,
         seconds=seconds,
     )
@@ -140,25 +139,6 @@ def _far(form: Format, apart: dict[str, float]) -> list[str]:
     ]
 
 
-def _input(form: Format, number: int | str, size: int) -> Port:
-    if form.planes:
-        return Port(name="image", type="float32", shape=(number, 3, size, size))
-    return Port(name="image", type="uint8", shape=(number, size, size, 3))
-
-
-def _graph(job: ExportJob, form: Format, size: int) -> bytes:
-    """What the first step is given; with the manifest where the format keeps it."""
-    views = job.run.manifest.backbone.test_time_augmentation != "none"
-    shape = form.shape(size, views=views)
-    if not form.sealed:
-        found = plain(job.model, shape)
-        return found if form.adapted is None else form.adapted(found, size)
-    import onnx
-
-    # Pictures of any size stay welcome: nothing has to be told in numbers.
-    return sealed(onnx.load_model_from_string(plain(job.model, replace(shape, size=None))), job.run.manifest)
-
-
 def _source(job: ExportJob, graph: bytes) -> Path:
     """A graph as a file; formats that are given the same share it, and what converters keep beside it."""
     folder = job.work / f"graph-{hashlib.sha256(graph).hexdigest()[:16]}"
@@ -180,7 +160,7 @@ def _rated(
     with tool_process(step, job.environments[step.tool], work) as process:
         process.load(path, options)
         rated = rate(
-            process.compute,
+            lambda inputs: process.compute(job.feed.ready(inputs)),
             job.asked,
             job.run.manifest,
             megabytes=_megabytes(path.parent),
@@ -193,21 +173,21 @@ def _rated(
         for name, values in rated.outputs.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise ExportError(f"{form.name} gives numbers that are none (NaN) for {name!r}. Choose another format.")
-        one, sixteen = process.milliseconds(np.asarray(job.asked.inputs[:16]))
-        few = np.asarray(job.asked.inputs[:_LOOKED_AT])
-        apart = relative_differences(graph, few, process.compute(few))
+        one, sixteen = process.milliseconds(job.feed.ready(job.asked.inputs[:16]))
+        few = job.feed.ready(job.asked.inputs[:_LOOKED_AT])
+        apart = relative_differences(
+            graph, few, {name: one for name, one in process.compute(few).items() if name not in job.feed.constant}
+        )
     return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen)), apart
 
 
-def _notes(job: ExportJob, form: Format, size: int) -> list[str]:
+def _notes(job: ExportJob, form: Format) -> list[str]:
     """What to know before one uses the file."""
-    notes = []
+    notes = job.feed.notes(form)
     if form.runtime is None:
         notes.append(
             "Written, not run: nothing here can run it. Compare its answers with model.onnx's where it will be used."
         )
-    if job.run.manifest.record.free_size and not form.sealed:
-        notes.append(f"It takes pictures of {size} x {size} pixels alone; model.onnx takes others, too.")
     if form.batch is not None:
         notes.append(f"It takes {form.batch} picture at a time.")
     if not form.suppressed and suppresses(job.model):
@@ -217,8 +197,6 @@ def _notes(job: ExportJob, form: Format, size: int) -> list[str]:
         )
     for name in form.without:
         notes.append(f"It lacks the output {name!r}: its runtime has no operators for that.")
-    if form.planes:
-        notes.append("It takes planes of red, green and blue, float32 from 0 to 255, in place of rows of pixels.")
     return notes
 
 

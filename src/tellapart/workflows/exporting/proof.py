@@ -45,8 +45,7 @@ class Proof:
         bundle = work / PROOF
         if not bundle.is_dir():
             write_bundle(self.run.file, self._pictures(), bundle, self.languages)
-        with storage_errors(folder):
-            shutil.copytree(bundle, folder / PROOF, copy_function=_link)
+        copy_linked(bundle, folder / PROOF)
         if form.page and self.web_runtime is not None:
             write_page(folder, open_model(self.run.file), self.web_runtime)
 
@@ -54,6 +53,12 @@ class Proof:
         if self.made_pictures:
             return []
         return [one.path for one in self.run.examples if one.split == "test" and not one.problem]
+
+
+def copy_linked(folder: Path, target: Path) -> None:
+    """A folder once more, as links to the same files where the disk has such. Raises: StorageError."""
+    with storage_errors(target):
+        shutil.copytree(folder, target, copy_function=_link)
 
 
 def _link(source: str, target: str) -> None:

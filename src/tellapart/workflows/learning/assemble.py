@@ -53,7 +53,7 @@ def assemble_job(
             lesson.validation_rows,
         ),
         folder=session.run.folder,
-        samples=_samples(shrunk.lesson),
+        samples=samples_of(shrunk.lesson),
         deadline=planned.deadline,
         title=prepared.title,
     )
@@ -93,7 +93,7 @@ def _on_views(session: TrainingSession, shrunk: ShrunkSplits, prepared: Prepared
     )
 
 
-def _samples(lesson: Lesson) -> NDArray[np.uint8]:
+def samples_of(lesson: Lesson) -> NDArray[np.uint8]:
     """The first training pictures as they are varied, [n, S, S, 3]; of a source with targets the pictures alone, of texts none."""
     given = lesson.train.get(lesson.train_rows[:_SAMPLES], 0)
     pictures = np.asarray(given[0] if isinstance(given, tuple) else given)

@@ -13,6 +13,7 @@ from typing import Any
 from tellapart.data.loading import TrainingBatches
 from tellapart.data.readers import READERS
 from tellapart.features.frozen import CachedViews
+from tellapart.models.overheard import Overheard
 from tellapart.reporter import Reporter
 from tellapart.runtime import cores
 from tellapart.tasks.table import task_of
@@ -79,11 +80,19 @@ def _learner(job: Job, devices: Devices) -> Learner:
     lesson, teaching = job.lesson, job.teaching
     if teaching is None:
         return task_of(job.task).learner(lesson, devices)
+    if isinstance(lesson.network, Overheard):  # a task asks what kind of network it is for
+        lesson = replace(lesson, network=lesson.network.network)
     labelled = teaching.lore.labelled
     if labelled is not None:
         lesson = replace(lesson, train_rows=lesson.train_rows[lesson.train_rows < labelled])
     inner = task_of(job.task).learner(lesson, devices)
-    return DistillingLearner(inner=inner, teacher=teaching.teacher, lore=teaching.lore, spread=teaching.spread)
+    return DistillingLearner(
+        inner=inner,
+        teacher=teaching.teacher,
+        lore=teaching.lore,
+        spread=teaching.spread,
+        distance=teaching.distance,
+    )
 
 
 def _batches(job: Job, devices: Devices) -> TrainingBatches:

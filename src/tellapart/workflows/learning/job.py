@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tellapart.bundle import TaskName
 from tellapart.tasks.lesson import Lesson
-from tellapart.training.distilling import Lore, Teacher
+from tellapart.training.distilling import Distance, Lore, Teacher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,6 +24,7 @@ class Teaching:
     teacher: Teacher
     lore: Lore
     spread: Tensor | None = None  # [T], how much each number of the teacher's embedding varies
+    distance: Distance | None = None  # of the outputs, where the task has one of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

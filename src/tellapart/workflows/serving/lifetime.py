@@ -38,6 +38,8 @@ def log_to_standard_error(*, access: bool) -> None:
     """What goes wrong while a server runs, and with `access` a line for each request."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
+    # A line says what happened, and nothing of threads, processes and tasks, which are asked for with each, else.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name, level in _LEVELS.items():
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

@@ -12,7 +12,7 @@ const { fround } = Math; // thresholds are compared in single precision, as the 
  */
 export function answer(outputs, places, whole, model) {
   const { task, classes, record } = model;
-  const limit = task === "classification" ? record.abstention?.novelty_threshold : record.novelty_threshold;
+  const limit = ["classification", "text"].includes(task) ? record.abstention?.novelty_threshold : record.novelty_threshold;
   const novelty = mean(outputs, places, whole, task);
   const unknown = novelty === null || (limit ?? null) === null ? null : novelty > fround(limit);
   const known = { unknown, novelty };

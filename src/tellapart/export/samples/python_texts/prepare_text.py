@@ -1,4 +1,4 @@
-"""A text to what model.onnx takes. In: texts.json, vocabulary.bin. Out: int32 [N, B, L]. Needs: NumPy. Next: self_test.py.
+"""A text to what model.onnx takes. In: texts.json, vocabularies. Out: int32 [N, H, L]. Needs: NumPy. Next: prepare_pieces.py.
 
 Nothing here is tellapart's: copy it, or write the same in your own language. Numbers of n-grams are 64 bits, without a sign.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from prepare_pieces import PiecePart
 
 _BITS = (1 << 64) - 1
 
@@ -21,11 +23,16 @@ class Preparation:
 
     def __init__(self, folder: Path) -> None:
         self.told = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
-        known = np.frombuffer((folder / "vocabulary.bin").read_bytes(), dtype="<u8")
-        self.place = {int(number): row for row, number in enumerate(known)}
-        constants = {name: int(value, 16) for name, value in self.told["constants"].items()}
-        self.base, self.first, self.second = (constants[name] for name in ("base", "first", "second"))
-        self.of_words, self.of_characters = constants["words"], constants["characters"]
+        self.parts: list[CountedPart | PiecePart] = []
+        for part in self.told["parts"]:
+            file = folder / part["vocabulary"]
+            if part["kind"] == "pieces":
+                self.parts.append(
+                    PiecePart(part, file.read_text("utf-8", "surrogatepass").split("\n"), self.told["letters"])
+                )
+            else:
+                known = np.frombuffer(file.read_bytes(), dtype="<u8")
+                self.parts.append(CountedPart(part, known, self.told["constants"]))
 
     def clean(self, text: str) -> str:
         """Step 1: what nobody sees is left out, forms are made one, letters small, one blank between words."""
@@ -35,8 +42,41 @@ class Preparation:
             text = unicodedata.normalize("NFKC", re.sub(self.told["unseen"], "", text))
         return re.sub(r"\s+", " ", re.sub("[\x00-\x1f\x7f-\x9f]", " ", text).casefold()).strip()
 
-    def grams(self, cleaned: str) -> list[list[int]]:
-        """Step 2: the numbers of its n-grams, a list a block, each as often as it occurs."""
+    def found(self, text: str) -> list[list[list[Any]]]:
+        """Step 2: what each part looks at, a list a block: numbers of n-grams or words, or words as they are."""
+        cleaned = self.clean(text)
+        return [part.found(text if isinstance(part, PiecePart) else cleaned) for part in self.parts]
+
+    def rows(self, text: str) -> list[list[list[int]]]:
+        """Step 3: rows of numbers, part by part, without what only fills up."""
+        return [part.rows(found) for part, found in zip(self.parts, self.found(text), strict=True)]
+
+    def tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """The network's input: the rows of all parts, filled up to the longest."""
+        of_texts = [self.rows(text) for text in texts]
+        padding = [part["padding"] for part in self.told["parts"] for _ in range(part["rows"])]
+        flat = [[row for part in parts for row in part] for parts in of_texts]
+        longest = max(1, max(len(row) for rows in flat for row in rows))
+        filled = np.empty((len(texts), len(padding), longest), dtype=np.int32)
+        filled[:] = np.array(padding)[:, None]
+        for at, rows in enumerate(flat):
+            for place, row in enumerate(rows):
+                filled[at, place, : len(row)] = row
+        return filled
+
+
+class CountedPart:
+    """A part that looks at n-grams, or at words (or characters) in their order."""
+
+    def __init__(self, told: Mapping[str, Any], known: np.ndarray, constants: Mapping[str, str]) -> None:
+        self.told = told
+        self.place = {int(number): row for row, number in enumerate(known)}
+        numbers = {name: int(value, 16) for name, value in constants.items()}
+        self.base, self.first, self.second = (numbers[name] for name in ("base", "first", "second"))
+        self.of_words, self.of_characters = numbers["words"], numbers["characters"]
+
+    def found(self, cleaned: str) -> list[list[int]]:
+        """The numbers of its n-grams, a list a block, each as often as it occurs."""
         blocks = []
         if self.told["words"]:
             single = [self._stretch(word) for word in _words(cleaned)]
@@ -47,19 +87,10 @@ class Preparation:
             )
         return blocks
 
-    def tokens(self, texts: Sequence[str]) -> np.ndarray:
-        """Step 3: rows of the model's table, each n-gram once; first in the first block how much of the text is not known."""
-        found = [self._rows(self.grams(self.clean(text))) for text in texts]
-        blocks = len(found[0])
-        filled = np.full(
-            (len(texts), blocks, max(len(row) for rows in found for row in rows)), len(self.place), dtype=np.int32
-        )
-        for at, rows in enumerate(found):
-            for block, row in enumerate(rows):
-                filled[at, block, : len(row)] = row
-        return filled
-
-    def _rows(self, blocks: list[list[int]]) -> list[list[int]]:
+    def rows(self, blocks: list[list[int]]) -> list[list[int]]:
+        """Words in their order; or n-grams each once, in order, and before those of the first block how much is not known."""
+        if self.told["kind"] == "words":
+            return [[self.place.get(number, len(self.place) + 1) for number in blocks[0][: self.told["window"]]]]
         every = [number for block in blocks for number in block]
         unknown = 1.0 if not every else 1 - sum(number in self.place for number in every) / len(every)
         rows = [sorted({self.place[number] for number in block if number in self.place}) for block in blocks]
