@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -36,6 +37,9 @@ _REMEMBERED: Mapping[str, type] = {
     "profile": str,
     "bands": str,
 }
+
+
+_FEW = ("format", "mode", "profile", "bands")  # of which there are few values
 
 
 class Memory(Protocol):
@@ -74,6 +78,7 @@ def decode_kept(value: bytes, file_hash: str) -> Inspection | None:
         if not isinstance(values, dict) or {name: type(value) for name, value in values.items()} != _REMEMBERED:
             return None
         values["thumbnail"] = bytes.fromhex(values["thumbnail"])
+        values |= {name: sys.intern(values[name]) for name in _FEW}
         values["depth"] = Depth(*values["depth"]) if values["depth"] else None
         values["looks"] = Looks(*values["looks"]) if values["looks"] else None
     except (ValueError, TypeError):
