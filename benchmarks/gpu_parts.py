@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,8 +123,7 @@ def first_epoch(name: Any, strategy: str, device: str, folder: Path, precision: 
     if strategy == "finetune":
         small["finetune"] = {"unfreeze": "all"}
     loop = {**small.get("loop", {}), "epochs": 1, "precision": precision}
-    made = folder / f"{name}-data"
-    made.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder))
     data = DATA[name](made)
     result = tellapart.train(
         data,
