@@ -26,7 +26,7 @@ from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.sources.places import whole_path
-from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
+from tellapart.storage import current_umask, own_folder, storage_errors, sweep_parts, write_bytes, write_json
 from tellapart.training.checkpoint_version import check_folder
 
 MARKER = "unfinished.json"
@@ -283,6 +283,7 @@ def resume_run(
     if (folder / SEARCH).is_dir() and not searching:
         raise SettingsError(f"the run {folder} begins with a search. Go on with it: tellapart search --resume {folder}")
     check_folder(folder / "checkpoints")
+    sweep_parts(folder)
     settings = make_settings(read_recipe(folder / "recipe.toml"))
     if pictures is None and not Path(settings.data).exists():
         raise SettingsError(
