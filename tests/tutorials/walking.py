@@ -59,7 +59,7 @@ def parsed(words: list[str]) -> dict[str, Any]:
 
 
 def tiny(words: list[str]) -> list[str]:
-    """The same command in a moment: one epoch, 32 pixels, two trials, no report. What it is about stays."""
+    """The same command in a moment: one epoch, 32 or 64 pixels, two trials, no report. What it is about stays."""
     line, less = " ".join(words), list(words)
     if words[0] not in ("train", "search", "compress"):
         return less
@@ -67,11 +67,13 @@ def tiny(words: list[str]) -> list[str]:
         return [*less, *(["--epochs", "1"] if {"--prune", "--distill", "--qat"} & set(words) else [])]
     if "--resume" in words:
         return less
-    less += ["--epochs", "1"]
+    probed = "--strategy probe" in line or (words[0] == "search" and not {"--strategy", "--grid"} & set(words))
+    less += [] if probed else ["--epochs", "1"]
     if {"raccoons/", "slides/"} & set(words):
         less += ["--set", "network.size=64"]
-    if "--from" not in words and not any(name in line for name in OWN_SIZE):
-        less += ["--set", "network.size=32"]
+    if not {"--from", "--small"} & set(words) and not any(name in line for name in OWN_SIZE):
+        # VGG-16 makes one thirty-second of a side, and a heatmap needs more than one place.
+        less += ["--set", f"network.size={64 if 'flowers' in line else 32}"]
     if "recipes/valid_cnn" in line:
         less += ["--set", "network.size=192", "--limit", "8"]
     if words[0] == "search":
@@ -82,11 +84,10 @@ def tiny(words: list[str]) -> list[str]:
 class Walk:
     """A folder, what was typed in it, and the servers that still run."""
 
-    def __init__(
-        self, folder: Path, screen: pytest.CaptureFixture[str], weights: dict[str, Path] | None = None
-    ) -> None:
-        """`weights`: a file for networks whose weights no hub gives here."""
-        self.folder, self._screen, self._weights = folder, screen, weights or {}
+    def __init__(self, folder: Path, screen: pytest.CaptureFixture[str]) -> None:
+        """The folder is the one that one is in."""
+        self.folder, self._screen = folder, screen
+        self.weights: dict[str, Path] = {}  # files of networks, by timm's name
         self._server: subprocess.Popen[str] | None = None
         self._port = 0
         self._made: set[Path] = set()
@@ -307,7 +308,7 @@ class Walk:
             return words
         recipe = next((self.folder / word for word in words if word.startswith("recipes/")), None)
         text = recipe.read_text(encoding="utf-8") if recipe else ""
-        for name, file in self._weights.items():
+        for name, file in self.weights.items():
             if f'backbone = "{name}"' in text:
                 return [*words, "--weights", str(file)]
         return words

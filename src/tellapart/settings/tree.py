@@ -31,6 +31,7 @@ from tellapart.settings.parts import (
     ReadingSettings,
     SplitSettings,
 )
+from tellapart.sources.remote.addresses import tell
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
@@ -92,6 +93,11 @@ class TrainSettings(Part):
     finetune: FineTuneSettings = FineTuneSettings()
     augment: AugmentSettings = AugmentSettings()
     loop: LoopSettings = LoopSettings()
+
+    @field_validator("data")
+    @classmethod
+    def _without_secrets(cls, value: str) -> str:
+        return tell(value)
 
     @field_validator("budget", mode="before")
     @classmethod

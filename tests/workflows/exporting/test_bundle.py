@@ -20,6 +20,7 @@ from PIL import Image
 from tellapart.bundle import Manifest, PreprocessingRecord, read_manifest
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.export.assemble import assemble
+from tellapart.export.golden import read_golden
 from tellapart.workflows.exporting.bundle import write_bundle
 
 WAIT = 300  # seconds; only what hangs takes as long
@@ -274,7 +275,9 @@ def test_the_users_own_pictures_are_taken_and_damaged_ones_passed_over(tiny_byte
     Image.new("RGB", (40, 30), (200, 10, 10)).save(tmp_path / "red.png")
     paths = [tmp_path / name for name in ("bad.png", "red.png", "gone.png")]
     written = write_bundle(tmp_path / "model.onnx", paths, tmp_path / "proof", [])
-    assert (written.pictures, written.made, written.languages) == (1, False, ())
+    assert (written.pictures, written.made, written.languages) == (4, False, ())
+    # Three stand in for what goes wrong first, and say so.
+    assert [row["source"]["made"] for row in read_golden(written.folder / "golden")] == [False, True, True, True]
     assert "golden" in {path.name for path in written.folder.iterdir()}
     assert (written.folder / "golden" / "01" / "source.png").read_bytes() == (tmp_path / "red.png").read_bytes()
 
