@@ -15,7 +15,7 @@ from tellapart.cli.reading import NAMES, read_options, reading_options, told_arg
 from tellapart.data.examples import ReadOptions
 from tellapart.runs.recipe import recipe_text
 from tellapart.runs.run import with_absolute_inputs
-from tellapart.settings.parts import ReadingSettings
+from tellapart.settings.data_parts import ReadingSettings
 from tellapart.settings.reading import make_settings, read_recipe
 
 TOLD: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import http.client
 import json
@@ -10,10 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from starlette.requests import Request
 
+from tellapart.cli.translating import translate
 from tellapart.reporting.phrases import table
+from tellapart.serving import page
 from tellapart.serving.page import preferred
 
 from .conftest import PATIENCE, Running, Start
@@ -173,7 +178,7 @@ def test_what_the_server_can_do_is_told(start: Start, explain: Any) -> None:
         found = settings(start(words=WORDS, **options).get("/", **BROWSER).body.decode())
         return {name: value for name, value in found.items() if name != "words"}
 
-    assert told() == {"corrections": False, "heatmaps": False, "body_bytes": 64 * 1024 * 1024}
+    assert told() == {"corrections": False, "heatmaps": False, "body_bytes": 64 * 1024 * 1024, "translates": False}
     assert told(explain=explain)["heatmaps"] is True
 
 
@@ -247,3 +252,20 @@ def test_what_the_command_refuses(models: Path, tmp_path: Path, arguments: list[
     done = subprocess.run([*command, *given], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+async def _asked(text: str, **more: Any) -> dict[str, Any]:
+    """What /page/said answers, without a server."""
+    said = next(route for route in page.routes(WORDS, {}, **more) if route.path == "/page/said")
+    query = urlencode({"text": text}).encode()
+    request = Request({"type": "http", "method": "GET", "path": "/page/said", "query_string": query, "headers": []})
+    answer: dict[str, Any] = json.loads((await said.endpoint(request)).body)
+    return answer
+
+
+def test_a_reason_is_said_in_chinese_where_the_page_can() -> None:
+    assert asyncio.run(_asked("not a picture in a known format", in_chinese=translate)) == {
+        "said": "不是已知格式的图片"
+    }
+    assert asyncio.run(_asked("not a picture in a known format")) == {"said": "not a picture in a known format"}
+    assert len(asyncio.run(_asked("a: b; " * 500, in_chinese=translate))["said"]) <= 400

@@ -13,7 +13,7 @@ import pytest
 import tellapart
 from tellapart.cli.train import command
 from tellapart.errors import MissingExtra, SettingsError
-from tellapart.settings.parts import ReadingSettings
+from tellapart.settings.data_parts import ReadingSettings
 
 _SCRIPT = """
 import tellapart

@@ -34,7 +34,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(call: str, size: int | None, out: Path | None, force: bool) -> None:
-    """Write a recipe from what a Keras program says of augmentation.
+    """Write a recipe from what a Keras program says of augmentation, and of how it reads pictures.
 
     The text is parsed and never run. What is done otherwise here, or not at all, is told.
     """
@@ -67,6 +67,8 @@ def _toml(found: FromKeras) -> str:
             f"# validation_split={found.validation:g}: give --validation {100 * found.validation:g}% to train."
         )
     lines += ["[settings.augment]", *(f"{name} = {_value(value)}" for name, value in augment.items())]
+    for table, values in found.others.items():
+        lines += [f"[settings.{table}]", *(f"{name} = {_value(value)}" for name, value in values.items())]
     return "\n".join(lines) + "\n"
 
 

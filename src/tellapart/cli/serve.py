@@ -140,6 +140,7 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
     """
     from tellapart.cli.extras import require
     from tellapart.cli.model_argument import served
+    from tellapart.cli.translating import translate
 
     require("serve", "serve")
     from tellapart.workflows.serve import serve
@@ -159,6 +160,10 @@ def command(models: tuple[str, ...], no_grpc: bool, no_access_log: bool, quiet: 
     if no_grpc:
         options["grpc_port"] = None
     chosen = ServeOptions(
-        models=tuple(map(served, models)), access_log=not (no_access_log or quiet), quiet=quiet, **options
+        models=tuple(map(served, models)),
+        access_log=not (no_access_log or quiet),
+        quiet=quiet,
+        in_chinese=translate,
+        **options,
     )
     serve(chosen, say=say, ready=ready)

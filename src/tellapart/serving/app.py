@@ -34,8 +34,9 @@ def build_app(
     hosts: Hosts | None = None,
     words: Words | None = None,
     corrections: Corrections | None = None,
+    in_chinese: page.InChinese | None = None,
 ) -> ASGIApp:
-    """The server's HTTP side. Without `words` there is no page for people at /."""
+    """The server's HTTP side. Without `words` there is no page for people at /; `in_chinese` says a reason in that language."""
     settings = {
         "corrections": corrections is not None,
         "heatmaps": service.explain is not None,
@@ -46,7 +47,7 @@ def build_app(
         "plain": plain.routes(service, limits),
         "inference_protocol": inference_protocol.routes(service, limits),
         "tfserving": tfserving.routes(service, limits),
-        "page": page.routes(words, settings),
+        "page": page.routes(words, settings, in_chinese=in_chinese),
         "corrections": correcting.routes(service, limits, corrections),
         "operations": _operations(service),
     }

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,6 +29,8 @@ _KINDS: Mapping[str, str] = {
     "svg": "image/svg+xml",
 }
 _THEMES = ("light", "dark")
+_MOST_SAID = 300  # characters of a reason
+InChinese = Callable[[str], str]
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -49,13 +52,22 @@ class _Asset:
     tag: str  # ETag
 
 
-def routes(words: Words | None, settings: Mapping[str, Any], *, template: str = "page.html") -> list[Route]:
+def routes(
+    words: Words | None,
+    settings: Mapping[str, Any],
+    *,
+    template: str = "page.html",
+    in_chinese: InChinese | None = None,
+) -> list[Route]:
     """`/`, to browsers the page of a template and to others JSON, and the files under /page. `settings`: what the server can do.
+
+    With `in_chinese` the page asks /page/said for a reason of the server's in the language of who reads it.
 
     A request raises: Unknown for a file that is not there.
     """
     if words is None:
         return [Route("/", _alive)]
+    settings = {**settings, "translates": in_chinese is not None}
     pages = {language: render(template, words, settings, language) for language in LANGUAGES}
     files = _read_files()
 
@@ -77,7 +89,11 @@ def routes(words: Words | None, settings: Mapping[str, Any], *, template: str = 
             raise Unknown(f"the page has no file {request.path_params['name'][:60]!r}.")
         return _answer(request, file, {})
 
-    return [Route("/", page), Route("/page/{name}", asset)]
+    async def said(request: Request) -> Response:
+        text = request.query_params.get("text", "")[:_MOST_SAID]
+        return JSONResponse({"said": text if in_chinese is None else await run_in_threadpool(in_chinese, text)})
+
+    return [Route("/", page), Route("/page/said", said), Route("/page/{name}", asset)]
 
 
 def preferred(accepted: str) -> str:

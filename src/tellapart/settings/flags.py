@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tellapart.settings.parts import ReadingSettings
+from tellapart.settings.data_parts import ReadingSettings
 from tellapart.settings.reading import merge, renamed
 from tellapart.settings.tree import TrainSettings
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tellapart.errors import SettingsError
+from tellapart.settings.keras_flow import FLOWS, read_flow
 from tellapart.settings.keras_layers import LAYERS, KerasLayer
 from tellapart.settings.keras_ranges import either, higher_and_lower, shares, told_around
 
@@ -51,6 +52,7 @@ class FromKeras:
     augment: dict[str, Any] = field(default_factory=dict)  # settings of [augment]
     remarks: list[str] = field(default_factory=list)  # what is done otherwise, or not at all
     validation: float | None = None  # a share that is set aside, if it was told
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)  # further settings, by table
 
 
 def from_keras(text: str, *, size: int | None = None) -> FromKeras:
@@ -63,7 +65,10 @@ def from_keras(text: str, *, size: int | None = None) -> FromKeras:
     found = FromKeras()
     known, others = _known_calls(text.strip().rstrip(","))
     for call in known:
-        if _name(call) == _GENERATOR_NAME:
+        if _name(call) in FLOWS:
+            found.others, remarks = read_flow(_name(call), _flow_arguments(call))
+            found.remarks += remarks
+        elif _name(call) == _GENERATOR_NAME:
             _generator(found, _arguments(call), size)
         else:
             _layer(found, _name(call), call, size)
@@ -82,7 +87,7 @@ def _known_calls(text: str) -> tuple[list[ast.Call], list[str]]:
     whole, arguments = _parsed(text), _parsed(f"ImageDataGenerator({text})")
     for tree in (whole, arguments):
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
-        known = [call for call in calls if _name(call) in LAYERS or _name(call) == _GENERATOR_NAME]
+        known = [call for call in calls if _name(call) in (*LAYERS, *FLOWS, _GENERATOR_NAME)]
         if known:
             within = {
                 id(one) for call in calls if _name(call) not in _AROUND for one in ast.walk(call) if one is not call
@@ -116,6 +121,18 @@ def _arguments(call: ast.Call) -> dict[str, Any]:
     if call.args or any(one.arg is None for one in call.keywords):
         raise SettingsError(f"{_name(call)} has an argument without a name. Write it as name=value.")
     return {str(one.arg): None if one.arg in _DONE else value_of(one.value, str(one.arg)) for one in call.keywords}
+
+
+def _flow_arguments(call: ast.Call) -> dict[str, Any]:
+    """Its arguments by name; what is known only by running the program, such as a folder's path, is left out."""
+    given = {}
+    for one in call.keywords:
+        try:
+            given[str(one.arg)] = value_of(one.value, str(one.arg))
+        except SettingsError:
+            if one.arg not in ("directory", "dataframe", "seed", "labels"):
+                raise
+    return given
 
 
 def value_of(node: ast.expr, name: str) -> Any:

@@ -17,6 +17,7 @@ from tellapart.data.readers import READERS
 from tellapart.data.set_cells import Separator
 from tellapart.deep_values import Span, as_text, parse_span
 from tellapart.models.keras_names import timm_name
+from tellapart.settings.data_parts import KFoldSettings, ReadingSettings, SplitSettings
 from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.mirror import Part
 from tellapart.settings.parts import (
@@ -25,11 +26,8 @@ from tellapart.settings.parts import (
 from tellapart.settings.parts import (
     AugmentSettings,
     FineTuneSettings,
-    KFoldSettings,
     NetworkSettings,
     ProbeSettings,
-    ReadingSettings,
-    SplitSettings,
 )
 from tellapart.sources.remote.addresses import tell
 

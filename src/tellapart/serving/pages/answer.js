@@ -1,6 +1,6 @@
 // Parts of a card that only show. In: an answer, a problem. Out: elements. Next: history.js
 
-import { el, percent, settings, size, t } from "./words.js";
+import { el, percent, reason, settings, size, t } from "./words.js";
 
 /** A bar a class; where a class is named from some probability on, a mark stands there. */
 export function bar({ label, probability, from, chosen }) {
@@ -39,7 +39,7 @@ export function complaint({ kind, more, detail }, again) {
   return [
     el("h3", {}, t(kind)),
     more && el("p", {}, t(...more)),
-    detail && el("p", { class: "soft small", lang: "en" }, detail),
+    detail && reason(detail),
     again && el("p", { class: "buttons" }, again),
   ];
 }

@@ -7,7 +7,7 @@ import * as live from "./live.js";
 import * as models from "./models.js";
 import { Problem, onKeyWanted, sendable } from "./server.js";
 import * as writing from "./writing.js";
-import { el, isDark, settings, switchLanguage, switchTheme, t, translate } from "./words.js";
+import { el, isDark, reason, settings, switchLanguage, switchTheme, t, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -65,7 +65,7 @@ function complain(error, again) {
   $("cards").prepend(el("div", { class: "card result failed complaint", role: "alert" }, el("div", { class: "says" },
     el("h3", { "data-t": problem.kind }, t(problem.kind)),
     problem.more && el("p", { "data-t": problem.more[0] }, t(...problem.more)),
-    problem.detail && el("p", { class: "soft small", lang: "en" }, problem.detail),
+    problem.detail && reason(problem.detail),
     el("p", { class: "buttons" }, el("button", { type: "button", "data-t": "page_retry", onclick: (event) => {
       event.target.closest(".complaint").remove();
       count();

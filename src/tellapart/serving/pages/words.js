@@ -38,6 +38,18 @@ export const clock = (milliseconds) => new Date(milliseconds).toLocaleTimeString
 /** A size in bytes, for people. */
 export const size = (bytes) => `${Math.floor(bytes / 1048576).toLocaleString(tag())}\u00a0MB`;
 
+/** A reason of the server's, small: in English at once, and in the chosen language as soon as the server has said it so. */
+export function reason(text) {
+  const shown = el("p", { class: "soft small", lang: "en" }, text);
+  if (language === "zh" && settings.translates) {
+    fetch(`page/said?text=${encodeURIComponent(text)}`)
+      .then((answer) => answer.json())
+      .then(({ said }) => said && said !== text && (shown.textContent = said, shown.lang = tag()))
+      .catch(() => {}); // it stays as it is
+  }
+  return shown;
+}
+
 /** Write every phrase of the page again that an element names by data-t or data-t-ATTRIBUTE. */
 export function translate() {
   document.documentElement.lang = tag();

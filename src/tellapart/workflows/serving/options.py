@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class ServeOptions:
     workers: int = 1  # processes
     linger: float = 0.0  # seconds
     access_log: bool = True
+    in_chinese: Callable[[str], str] | None = None  # says a reason on the page in Chinese
     quiet: bool = False  # several processes say nothing of the versions that they serve
 
 

@@ -123,7 +123,15 @@ def _app(options: ServeOptions, service: Service, limits: Limits, keys: Keys) ->
     if options.corrections is not None:
         corrections = Corrections(options.corrections, most_bytes=options.corrections_mb * 1_000_000)
     hosts = hosts_for(options.host, options.allow_host, options.allow_origin)
-    return build_app(service, limits=limits, keys=keys, hosts=hosts, words=words, corrections=corrections)
+    return build_app(
+        service,
+        limits=limits,
+        keys=keys,
+        hosts=hosts,
+        words=words,
+        corrections=corrections,
+        in_chinese=options.in_chinese,
+    )
 
 
 def _open_grpc(options: ServeOptions, service: Service, limits: Limits, keys: Keys) -> tuple[object, int]:
