@@ -232,6 +232,9 @@ def test_a_network_that_torch_cannot_run_does_not_learn(
             {"float16": True, "qat": True},
             r"--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too",
         ),
+        ({"float16": True, "most_lost": 1.0}, r"--most-lost bounds what --int8 may cost, which was not asked for"),
+        ({"unlabelled": ["more"]}, r"--unlabelled gives pictures for a teacher to judge, and there is none"),
+        ({"epochs": 3}, r"--epochs is of --prune and --distill, and neither was asked for"),
         ({"int8": True, "most_lost": -1.0}, r"--most-lost is -1; it must be points from 0 to 100"),
         ({"int8": True, "most_lost": float("nan")}, r"--most-lost is nan"),
     ],
@@ -245,7 +248,7 @@ def test_bad_settings(run: Path, tmp_path: Path, given: dict[str, float], messag
 def test_what_is_no_run_is_refused(run: Path, small: Compressed, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is not the folder of a run"):
         compress(tmp_path, int8=True, reporter=Silent(), out=tmp_path / "a")
-    with pytest.raises(SettingsError, match="is not the folder of a run"):
+    with pytest.raises(SettingsError, match=f"is not the folder of a run.*Give {re.escape(str(run))}."):
         compress(run / "model.onnx", int8=True, reporter=Silent(), out=tmp_path / "a")
     with pytest.raises(SettingsError, match=r"computes in 8-bit integers already.*Give the run that it came from"):
         compress(small.run, int8=True, reporter=Silent(), out=tmp_path / "a")

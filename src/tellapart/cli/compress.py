@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.share import Share
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Examples:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--prune", type=float, metavar="SHARE", help="Leave out this share of the multiply-adds, in steps, with training."
+    "--prune", type=Share(), metavar="SHARE", help="Leave out this share of the multiply-adds, in steps, with training."
 )
 @click.option(
     "--distill",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.several import SeveralWords
+from tellapart.cli.share import Share
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
@@ -35,23 +36,6 @@ FORMATS = (
 
 # The same of export/samples.py.
 LANGUAGES = ("python", "javascript", "c++", "java", "csharp")
-
-
-class Share(click.ParamType[float]):
-    """A share in [0, 1], also in percent: 0.005 or 0.5%."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Raises: click.BadParameter for what is none."""
-        text = str(value).strip()
-        try:
-            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            found = math.nan
-        if not 0 <= found <= 1:
-            self.fail(f"{value!r} is no share; give one such as 0.5% or 0.005.", param, ctx)
-        return found
 
 
 @click.command(

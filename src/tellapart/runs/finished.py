@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tellapart.errors import SettingsError
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, OpenRun
+from tellapart.runs.places import no_run
 from tellapart.runs.run import MARKER
 
 _FILES = (
@@ -25,7 +26,7 @@ def open_finished(folder: Path, *, pictures: Path | None = None) -> OpenRun:
     Raises: SettingsError when it is none, unfinished or incomplete; DataError, ModelFileError, StorageError.
     """
     if not (folder / RECIPE).is_file():
-        raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
+        raise no_run(folder)
     if (folder / MARKER).exists():
         raise SettingsError(
             f"the run {folder} is unfinished; only a finished run has results to show. "

@@ -49,3 +49,10 @@ def check_writable(out: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(existing))
         if not os.access(existing, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no permission", str(existing))
+
+
+def no_run(folder: Path) -> SettingsError:
+    """That it is no run, and which is meant, where that can be seen: the newest in it, or the one that a file lies in."""
+    meant = next((one for one in (folder / "latest", folder.parent) if (one / "recipe.toml").is_file()), None)
+    remedy = "Give a folder under runs/." if meant is None else f"Give {meant}."
+    return SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. {remedy}")

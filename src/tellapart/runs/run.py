@@ -21,7 +21,7 @@ from typing import IO, Any
 from tellapart.deep_values import Span, as_text
 from tellapart.errors import SettingsError
 from tellapart.preprocessing import Fit
-from tellapart.runs.places import moved_data, point_latest
+from tellapart.runs.places import moved_data, no_run, point_latest
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
@@ -263,7 +263,7 @@ def resume_run(
     another version has saved it.
     """
     if not (folder / "recipe.toml").is_file():
-        raise SettingsError(f"{folder} is not the folder of a run: it has no recipe.toml. Give a folder under runs/.")
+        raise no_run(folder)
     if _is_fold(folder):
         raise SettingsError(
             f"{folder} is one fold of a run, and folds are gone on with together. Give the run: "

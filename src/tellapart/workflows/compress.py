@@ -50,7 +50,9 @@ def compress(
     TrainingError, ModelFileError, StorageError.
     """
     asked = (int8, float16, bool(first), prune is not None, distill is not None)
-    _check_asked(any(asked), most_lost, prune, distill, unlabelled, epochs, qat and not int8)
+    _check_asked(
+        any(asked), most_lost, prune, distill, unlabelled, epochs, qat and not int8, most_lost is not None and not int8
+    )
     whole = folder.resolve()  # runs/latest is a link
     target = out or whole.with_name(f"{whole.name}-{'-'.join(_named(*asked))}")
     check_out(target)
@@ -89,13 +91,14 @@ def _check_asked(
     unlabelled: Sequence[str],
     epochs: int | None,
     qat_alone: bool,
+    bound_alone: bool,
 ) -> None:
     """Raises: SettingsError for a number out of its range, or for what belongs to a step that was not asked for."""
     if qat_alone:
         raise SettingsError("--qat teaches weights to be rounded, and --int8 was not asked for. Give it, too.")
-    if not anything:
+    if bound_alone:
         raise SettingsError(
-            "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
+            "--most-lost bounds what --int8 may cost, which was not asked for. Give it, or leave this out."
         )
     if prune is not None and not 0 < prune < 1:
         raise SettingsError(f"--prune is {prune:g}; it is a share of the multiply-adds between 0 and 1. Try 0.3.")
@@ -106,6 +109,10 @@ def _check_asked(
     if unlabelled and distill is None:
         raise SettingsError(
             "--unlabelled gives pictures for a teacher to judge, and there is none. Give --distill TEACHER too."
+        )
+    if not anything:
+        raise SettingsError(
+            "nothing was asked for; a network is made smaller by --int8, --float16 or --prune, and better by --distill. Give one."
         )
     if most_lost is not None and not (math.isfinite(most_lost) and 0 <= most_lost <= 100):
         raise SettingsError(
