@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment docs mutants constraints protocols graphs clean
+.PHONY: help demo test check format types imports spelling deployment docs mutants constraints protocols graphs gpu clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,8 +32,8 @@ help: ## List these commands.
 demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells and predict a few.
 	@$(VENV)/bin/tellapart demo
 
-test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton or heavy converters).
-	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton, heavy converters or a store's server).
+	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, docs, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
@@ -72,7 +72,7 @@ mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the test
 constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
 	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --extra dev pyproject.toml $(VENV)/build.in --output-file constraints.txt
+		--no-emit-index-url --extra dev --extra remote pyproject.toml $(VENV)/build.in --output-file constraints.txt
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
 	@printf 'mutmut>=3.8\n' > $(VENV)/mutants.in
@@ -85,6 +85,9 @@ protocols: $(CLIENTS)/.installed ## Describe the .proto files again for the serv
 
 graphs: $(VENV)/.installed-dev ## Keep the embedded networks' graphs anew; after a change of what an export writes.
 	$(IN_VENV) tellapart.models.keeping
+
+gpu: $(VENV)/.installed-dev ## On a machine with a GPU: its tests, the same answers as on the CPU, memory, speed; under eight minutes.
+	@$(IN_VENV) benchmarks.gpu $(ARGS)
 
 figures: $(VENV)/.installed-dev ## Work out anew what the listed networks cost; after a change of which are listed.
 	$(IN_VENV) tellapart.models.measuring

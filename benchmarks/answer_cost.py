@@ -44,7 +44,7 @@ def main() -> None:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # the log has a line for each request
     with subprocess.Popen(server.command, env={**os.environ, **server.environment}, **quiet) as process:
         try:
-            _await(server.port)
+            await_ready(server.port)
             _ask(server.port, files)  # warm
             _run(model, files)
             rounds = [(_served(process.pid, server.port, files), _run(model, files)) for _ in range(arguments.rounds)]
@@ -55,7 +55,7 @@ def main() -> None:
     print(json.dumps({"task": model.manifest.task, "size": model.preprocessing.size, "files": len(files), **told}))
 
 
-def _await(port: int) -> None:
+def await_ready(port: int) -> None:
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end:
         try:
@@ -70,12 +70,12 @@ def _await(port: int) -> None:
 
 def _served(process: int, port: int, files: Sequence[bytes]) -> float:
     """Seconds of the processor that the server takes for all files."""
-    before = _seconds_of(process)
+    before = seconds_of(process)
     _ask(port, files)
-    return _seconds_of(process) - before
+    return seconds_of(process) - before
 
 
-def _seconds_of(process: int) -> float:
+def seconds_of(process: int) -> float:
     """All its threads', since it began. Source: proc_pid_stat(5), fields 14 and 15."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

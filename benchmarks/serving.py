@@ -77,7 +77,7 @@ def one_round(arguments: argparse.Namespace, files: list[str], folder: Path, num
     before = alone(model, arguments.engine, files, arguments.seconds)
     rows = []
     for server in servers(arguments, model, folder):
-        with started(server, folder) as ready:
+        with started(server, folder) as (ready, _):
             for way, plan in server.ways.items():
                 row = {"server": server.name, "way": way, "ready_seconds": ready}
                 row |= measure(
@@ -109,8 +109,8 @@ def servers(arguments: argparse.Namespace, model: Path, folder: Path) -> Iterato
 
 
 @contextlib.contextmanager
-def started(server: Server, folder: Path) -> Iterator[float]:
-    """Run a server; the seconds until it was ready."""
+def started(server: Server, folder: Path) -> Iterator[tuple[float, int]]:
+    """Run a server; the seconds until it was ready, and its process."""
     log = folder / f"{server.name}.log"
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **server.environment}
     with log.open("wb") as output:
@@ -123,7 +123,7 @@ def started(server: Server, folder: Path) -> Iterator[float]:
                 if process.poll() is not None or time.perf_counter() - begun > READY_SECONDS:
                     raise SystemExit(f"{server.name} did not start:\n{log.read_text()[-3000:]}")
                 time.sleep(0.01)
-            yield round(time.perf_counter() - begun, 2)
+            yield round(time.perf_counter() - begun, 2), process.pid
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -179,12 +179,18 @@ def generate(plan: dict[str, Any]) -> dict[str, Any]:
 
 def alone(model: Path, engine: str, files: Sequence[str], seconds: float) -> float:
     """Pictures a second without any server: read, decoded and run, a thread a core. In a process of its own, as a server is."""
+    return alone_with_cost(model, engine, files, seconds)[0]
+
+
+def alone_with_cost(model: Path, engine: str, files: Sequence[str], seconds: float) -> tuple[float, float]:
+    """The same, and milliseconds of the processor a picture."""
     command = [sys.executable, str(HERE / "serving.py"), "--alone", str(model), engine, str(seconds), *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    rate, cost = map(float, done.stdout.split())
+    return rate, cost
 
 
-def run_alone(path: str, engine: EngineName, seconds: str, *files: str) -> float:
+def run_alone(path: str, engine: EngineName, seconds: str, *files: str) -> tuple[float, float]:
     """The best of batches of 1 and 8."""
     choice = EngineChoice(name=engine)
     model = open_model(Path(path), lambda data, told, where: choice.open(data, told, where, lambda text: None))
@@ -192,7 +198,7 @@ def run_alone(path: str, engine: EngineName, seconds: str, *files: str) -> float
     return max(_rate(model, data, batch, float(seconds) / 2) for batch in (1, 8))
 
 
-def _rate(model: Any, data: list[bytes], batch: int, seconds: float) -> float:
+def _rate(model: Any, data: list[bytes], batch: int, seconds: float) -> tuple[float, float]:
     outputs = ANSWERINGS[model.manifest.task].outputs
 
     def work(first: int) -> int:
@@ -205,10 +211,11 @@ def _rate(model: Any, data: list[bytes], batch: int, seconds: float) -> float:
 
     count = cores()
     with ThreadPoolExecutor(count) as threads:
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), time.process_time()
         end = begun + seconds
         done = sum(threads.map(work, (len(data) * n // count for n in range(count))))
-        return round(done / (time.perf_counter() - begun), 1)
+        cost = 1000 * (time.process_time() - spent) / done
+        return round(done / (time.perf_counter() - begun), 1), round(cost, 3)
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
@@ -259,6 +266,6 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--alone"]:
         path, engine, *rest = sys.argv[2:]
-        print(run_alone(path, cast("EngineName", engine), *rest))
+        print(*run_alone(path, cast("EngineName", engine), *rest))
     else:
         main()

@@ -105,8 +105,19 @@ class Grpc:
 
 
 def build_requests(plan: dict[str, Any]) -> list[bytes]:
-    """A request for each file, as bytes on the wire."""
-    build = {"raw": _raw, "multipart": _multipart, "base64": _base64, "v2": _v2, "grpc": _grpc}[plan["encoding"]]
+    """A request for each file, as bytes on the wire; for every few of them where the plan says `together`."""
+    if (together := plan.get("together", 1)) > 1:
+        files = [Path(file).read_bytes() for file in plan["files"]]
+        return [_form(plan, [files[(at + i) % len(files)] for i in range(together)]) for at in range(len(files))]
+    build = {
+        "raw": _raw,
+        "json": _json,
+        "multipart": _multipart,
+        "base64": _base64,
+        "v2": _v2,
+        "grpc": _grpc,
+        "built": lambda _, data: data,
+    }[plan["encoding"]]
     return [build(plan, Path(file).read_bytes()) for file in plan["files"]]
 
 
@@ -119,9 +130,18 @@ def _raw(plan: dict[str, Any], data: bytes) -> bytes:
     return _http(plan, data, "Content-Type: image/jpeg")
 
 
+def _json(plan: dict[str, Any], data: bytes) -> bytes:
+    return _http(plan, data, "Content-Type: application/json")
+
+
 def _multipart(plan: dict[str, Any], data: bytes) -> bytes:
+    return _form(plan, [data])
+
+
+def _form(plan: dict[str, Any], files: list[bytes]) -> bytes:
     head = f'--part\r\nContent-Disposition: form-data; name="{plan["field"]}"; filename="a.jpg"\r\n'
-    body = f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + data + b"\r\n--part--\r\n"
+    head += "Content-Type: image/jpeg\r\n\r\n"
+    body = b"".join(head.encode() + data + b"\r\n" for data in files) + b"--part--\r\n"
     return _http(plan, body, "Content-Type: multipart/form-data; boundary=part")
 
 
@@ -182,6 +202,8 @@ async def closed_loop(ask: Ask, requests: list[bytes], *, clients: int, seconds:
             now = time.perf_counter()
             if now <= end:
                 seen.add(outcome, now - started)
+            else:
+                seen.counts["after the end"] += 1
             at += clients
             if outcome != "ok":
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -228,7 +250,7 @@ async def open_loop(ask: Ask, requests: list[bytes], *, rate: float, settle: flo
 async def main() -> None:
     plan = json.load(sys.stdin)
     requests = build_requests(plan)
-    ask = (Grpc(plan) if plan["encoding"] == "grpc" else Http(plan)).ask
+    ask = (Grpc(plan) if plan["encoding"] in ("grpc", "built") else Http(plan)).ask
     await closed_loop(ask, requests, clients=plan.get("clients", 1), seconds=plan["warm_up"])
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     if "rate" in plan:

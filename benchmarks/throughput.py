@@ -1,10 +1,11 @@
 """Fine-tuning all stages, against a loop in the style of timm's train.py. In: a folder of class folders. Out: JSON lines.
 
 The same network, batch and size, on the same pictures, in turn, each in a process of its own; the first steps are not
-counted. timm's loop: its dataset, its loader with its training transforms, its optimizer factory, float32, the loop of
-train.py (Wightman, pytorch-image-models). Ours: files shrunk once, varied, and the loop of training/loop.py.
+counted. timm's loop: its dataset, its loader with its training transforms, its optimizer factory, float32 (on a GPU bfloat16, as
+its --amp has it), the loop of train.py (Wightman, pytorch-image-models). Ours: files shrunk once, varied, and the loop of
+training/loop.py.
 
-    python benchmarks/throughput.py PICTURES [--steps 20] [--batch-size 32] [--rounds 2]
+    python benchmarks/throughput.py PICTURES [--steps 20] [--batch-size 32] [--rounds 2] [--device cuda]
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ NAME = "tf_efficientnet_lite0"
 SKIPPED = 3  # first steps, in which buffers are made and files come into memory
 
 
-def theirs(pictures: Path, steps: int, batch_size: int) -> float:
+def theirs(pictures: Path, steps: int, batch_size: int, device: str) -> float:
     """Pictures a second of a loop as in timm's train.py."""
     import timm
     import torch
@@ -31,7 +33,9 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
     from timm.optim import create_optimizer_v2
 
     dataset = create_dataset("", root=str(pictures), split="train", is_training=True)
-    network = timm.create_model(NAME, num_classes=len(dataset.reader.class_to_idx))
+    network = timm.create_model(NAME, num_classes=len(dataset.reader.class_to_idx)).to(device)
+    if device != "cpu":
+        network.to(memory_format=torch.channels_last)
     config = resolve_data_config({}, model=network)
     loader = create_loader(
         dataset,
@@ -41,11 +45,11 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
         mean=config["mean"],
         std=config["std"],
         interpolation=config["interpolation"],
-        num_workers=2,
-        use_prefetcher=False,
+        num_workers=2 if device == "cpu" else min(8, os.cpu_count() or 1),
+        use_prefetcher=device != "cpu",
         hflip=0.5,
         color_jitter=None,
-        device=torch.device("cpu"),
+        device=torch.device(device),
     )
     optimizer = create_optimizer_v2(network, opt="adamw", lr=1e-4, weight_decay=0.05)
     loss_function = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
@@ -55,7 +59,8 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
         for images, targets in loader:
             if done == SKIPPED:
                 started = time.perf_counter()
-            loss = loss_function(network(images), targets)
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu"):
+                loss = loss_function(network(images), targets)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -66,7 +71,7 @@ def theirs(pictures: Path, steps: int, batch_size: int) -> float:
                 return steps * batch_size / (time.perf_counter() - started)
 
 
-def ours(pictures: Path, steps: int, batch_size: int) -> float:
+def ours(pictures: Path, steps: int, batch_size: int, device: str) -> float:
     """Pictures a second of the loop that `tellapart train --unfreeze all` runs."""
     from tellapart.reporter import Silent
     from tellapart.settings.reading import make_settings
@@ -94,7 +99,7 @@ def ours(pictures: Path, steps: int, batch_size: int) -> float:
                 "pictures": str(pictures),
                 "out": folder,
                 "strategy": "finetune",
-                "device": "cpu",
+                "device": device,
                 "finetune": {"unfreeze": "all"},
                 "augment": {"preset": "none", "horizontal_flip": 0.5, "crop": 0.1},
                 "loop": {"epochs": 100, "batch_size": batch_size},
@@ -111,11 +116,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--only", choices=["ours", "theirs"])
     arguments = parser.parse_args()
     if arguments.only:
         run = ours if arguments.only == "ours" else theirs
-        print(run(arguments.pictures, arguments.steps, arguments.batch_size))
+        print(run(arguments.pictures, arguments.steps, arguments.batch_size, arguments.device))
         return
     rates: dict[str, list[float]] = {"theirs": [], "ours": []}
     for _ in range(arguments.rounds):

@@ -160,11 +160,15 @@ def test_the_formatter_has_its_way(repository: Path) -> None:
 
 
 def test_the_tests_stand_as_contributing_says(repository: Path) -> None:
-    """Their folders are those of the package, beside the walk and the deployment; of five modules three have a file."""
+    """Their folders are those of the package, walk, tutorials and deploy beside them; of five modules three have a file."""
     package, tests = repository / "src" / "tellapart", repository / "tests"
     modules = {path.relative_to(package) for path in package.rglob("*.py") if path.name != "__init__.py"}
     files = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
-    assert {path.parent for path in files} - {path.parent for path in modules} == {Path("walk"), Path("deploy")}
+    assert {path.parent for path in files} - {path.parent for path in modules} == {
+        Path("walk"),
+        Path("deploy"),
+        Path("tutorials"),
+    }
     share = sum(path.with_name(f"test_{path.name}") in files for path in modules) / len(modules)
     assert "About three modules in five" in (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert round(5 * share) == 3

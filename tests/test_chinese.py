@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
 import tomllib
+import typing
 from pathlib import Path
 
 from tellapart.cli.main import COMMANDS, main
-from tellapart.cli.translating import chinese_sentences
+from tellapart.cli.translating import chinese_sentences, chinese_words
 
 from .screen_sentences import PLACE, all_sentences
 
@@ -58,3 +60,34 @@ def test_nothing_is_in_the_table_twice_or_untranslated() -> None:
     assert sum(bool(CHINESE.search(chinese)) for chinese in chinese_sentences().values()) > 0.97 * len(
         chinese_sentences()
     )
+
+
+def lone_words(path: Path) -> set[str]:
+    """What a file lays out in columns: `{'class':<24}`, and what it draws alone: `say("training")`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        laid_out = isinstance(node, ast.FormattedValue) and node.format_spec is not None
+        value = node.value if laid_out and isinstance(node, ast.FormattedValue) else None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("say", "said_word"):
+            value = node.args[0]
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            found.add(value.value)
+    return found
+
+
+def test_every_word_that_stands_alone_is_there(repository: Path) -> None:
+    package = repository / "src" / "tellapart"
+    files = [*package.glob("cli/*.py"), *package.glob("tasks/**/*.py"), *package.glob("drawing/*.py")]
+    words = set().union(*map(lone_words, files))
+    assert {"class", "trial", "picture"} <= words
+    keras = {"Layer (type)", "Output Shape", "Param #"}  # columns as Keras' summary calls them
+    assert sorted(words - set(chinese_words()) - set(chinese_sentences()) - keras - {""}) == []
+
+
+def test_what_is_drawn_by_its_kind_is_there() -> None:
+    from tellapart.drawing.network_boxes import BoxKind
+    from tellapart.drawing.network_diagram import Kind
+
+    kinds = {*typing.get_args(BoxKind), *typing.get_args(Kind)}
+    assert sorted(kinds - set(chinese_words())) == []
+    assert {english for english, chinese in chinese_words().items() if not chinese.strip()} == set()

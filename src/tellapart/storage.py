@@ -70,6 +70,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             raise
 
 
+def sweep_parts(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote left half-written in a folder, and in those below it.
+
+    Only for who knows that no other process writes there.
+    """
+    for path in folder.rglob(".*.part"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def check_free(path: Path, *, force: bool = False) -> None:
     """Raises: StorageError where a file to write is there already, unless that is wanted, or its folder is not there."""
     if path.exists() and not force:

@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 
 import tellapart
-from tellapart.errors import SettingsError
+from tellapart.bundle import open_model
+from tellapart.errors import ModelFileError, SettingsError
+from tellapart.preprocessing import load
 from tests.answers.made_detector import CLASSES, detector_bytes, draw_things
 
 
@@ -100,3 +102,18 @@ def test_many_pictures_come_in_the_order_in_which_they_were_given(tiny_model: Pa
     for number in (0, 31, 32, 63, 64, 69):
         one = model.predict(pictures[number]).probabilities[0]
         np.testing.assert_allclose(together.probabilities[number], one, atol=1e-6)
+
+
+def test_what_the_network_knows_of_a_picture_is_told(tiny_model: Path, colours: Path, tmp_path: Path) -> None:
+    model = tellapart.load(tiny_model)
+    found = model.embed([colours / "green" / "1.png", b"nothing", colours / "blue" / "1.png"])
+    assert found.dtype == np.float32
+    assert np.isnan(found[1]).all()
+    opened = open_model(tiny_model)
+    shown = [colours / name / "1.png" for name in ("green", "blue")]
+    pixels = np.stack([load(path.read_bytes(), opened.preprocessing) for path in shown])
+    wanted = opened.compute(pixels, ["embedding"])
+    np.testing.assert_allclose(found[[0, 2]], wanted["embedding"], atol=1e-6)
+    (tmp_path / "model.onnx").write_bytes(detector_bytes())
+    with pytest.raises(ModelFileError, match="tells no embedding, as a network before a classifier has it. Train one"):
+        tellapart.load(tmp_path / "model.onnx").embed(colours)

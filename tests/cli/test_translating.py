@@ -59,7 +59,16 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("Two lines here:", "这里有两行："),
         ("  the second of 12", "  第二行，属于 12"),
         ("Writing the report. a file of the run", "写报告。运行中的一个文件"),
-        ("time      Writing the report", "time      写报告"),
+        ("time      Writing the report", "用时      写报告"),
+        (
+            "class                     boxes  threshold  precision",
+            "类别                         框       阈值     精确率",
+        ),
+        ("class                     boxes  12", "class                     boxes  12"),  # a class, and its figures
+        ("time                            12", "time                            12"),
+        ("right                     98.5 %      97.0 %", "正确                      98.5 %      97.0 %"),
+        ("a long name of its own is damaged; Writing the report", "a long name of its own 已损坏; 写报告"),
+        ("x   is damaged by the way   is damaged", "x   is damaged by the way   is damaged"),  # cells of a table
         ("Writing the report      12", "写报告                  12"),  # columns stay below each other
         ("nothing that is known", "nothing that is known"),
         ("只有中文", "只有中文"),

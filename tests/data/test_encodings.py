@@ -134,6 +134,18 @@ def test_what_is_no_text_is_refused(data: bytes) -> None:
         read(data)
 
 
+def test_a_nul_or_half_a_character_is_told_with_its_line() -> None:
+    rows = "".join(f"a fine film {number},good\n" for number in range(40)).encode()
+    with pytest.raises(
+        DataError, match=r"is text but for the character NUL, .* first in line 22\. Take it out wherever"
+    ):
+        read(b"text,label\n" + rows.replace(b"film 20", b"fi\0lm 20"))
+    with pytest.raises(
+        DataError, match=r"but for halves of characters \(surrogates\), first in line 22\. Save it again"
+    ):
+        read(b"text,label\n" + rows.replace(b"film 20", b"fi\xed\xa0\x80lm 20"))
+
+
 @pytest.mark.parametrize("name", ["klingon", "hex", "a\0b", ""])
 def test_an_unknown_encoding_is_refused(name: str) -> None:
     with pytest.raises(

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
-from tellapart.export.golden_choice import MOST, GoldenPicture, OfferedPicture, choose, made_pictures
+from tellapart.export.golden_choice import MOST, GoldenPicture, OfferedPicture, choose, completed, made_pictures
 from tellapart.preprocessing import Preprocessing, decode_for
 
 
@@ -40,6 +40,21 @@ def test_each_kind_is_there_however_rare_and_the_rest_is_spread() -> None:
     others = [int(name[:3]) for name in found if name[0].isdigit()]
     assert others[0] == 0
     assert others[-1] == 199
+
+
+def test_made_pictures_stand_in_for_what_goes_wrong_first_and_is_not_there() -> None:
+    own = [GoldenPicture(f"{number}.png", offered("a.png", 60, 50).read()) for number in range(10)]
+    found = completed(own, size=50)
+    assert names(found) == [*(f"{number}.png" for number in range(7)), "large.png", "large.jpg", "turned.jpg"]
+    assert [one.made for one in found] == [False] * 7 + [True] * 3
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    large = GoldenPicture("large.jpg", offered("large.jpg", 230, 220, exif=exif).read())
+    assert completed([large, *own[:9]], size=50) == [large, *own[:9]]
+    assert names(completed([large._replace(data=offered("a.png", 230, 220).read()), *own[:3]], size=50))[4:] == [
+        "large.jpg",  # a PNG is not decoded smaller
+        "turned.jpg",
+    ]
 
 
 def test_what_is_damaged_or_too_large_is_passed_over() -> None:

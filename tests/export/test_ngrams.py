@@ -114,6 +114,12 @@ def test_python_gives_texts(made: dict[str, Any], tmp_path: Path) -> None:
         _ = model.manifest.preprocessing
 
 
+def test_n_grams_have_no_embedding(made: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(made["data"])
+    with pytest.raises(ModelFileError, match="tells no embedding, .* of texts with --embeddings or --strategy scratch"):
+        tellapart.load(tmp_path / "model.onnx").embed(["a"])
+
+
 def test_what_is_no_text_is_told(made: dict[str, Any]) -> None:
     prepare = ANSWERINGS["text"].prepare
     with pytest.raises(PictureError, match="not a text in UTF-8: byte 0xff at 0"):

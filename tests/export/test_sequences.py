@@ -155,3 +155,16 @@ def test_a_network_and_n_grams_answer_together() -> None:
         second = torch.softmax(network_part(torch.from_numpy(inputs().encode(TEXTS)[:, 0])), dim=1).numpy()
     np.testing.assert_allclose(found, (first + second) / 2, atol=1e-5)
     assert told.record.decided(("x",))["counts"].endswith("; the mean with the first 8 words, in their order")
+
+
+def test_what_the_network_knows_of_a_text_is_told(tmp_path: Path) -> None:
+    made, data = sealed("text_cnn")
+    (tmp_path / "model.onnx").write_bytes(data)
+    model = tellapart.load(tmp_path / "model.onnx")
+    found = model.embed([*TEXTS, ""])
+    assert found.shape == (len(TEXTS) + 1, 8)
+    assert np.isnan(found[-1]).all()
+    weights = {key: value.numpy() for key, value in made.weights().items()}
+    logits = found[:-1] @ weights["classifier.weight"].T + weights["classifier.bias"]
+    np.testing.assert_allclose(softmax(logits / 2.0), model.predict(TEXTS).probabilities, atol=1e-6)
+    assert model.embed([]).shape == (0, 0)

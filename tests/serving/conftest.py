@@ -351,7 +351,7 @@ def full_queue(server: Running) -> Iterator[None]:
     batcher, begun, gate = server.service.batcher, threading.Event(), threading.Event()
 
     class Held:
-        tiled = False
+        tiled, many = False, 1
 
         def prepare(self, picture: Any) -> Any:
             begun.set()

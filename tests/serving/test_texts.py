@@ -121,3 +121,25 @@ def test_what_people_correct_is_kept_as_a_text(start: Start, model_file: Path, t
     assert good.json()["path"].endswith(".txt")
     assert bad.status_code == 400
     assert "the text cannot be used: not a text in UTF-8" in bad.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "odd", ["\ud83d fine", "fine \udc00film", "\ufefffine film", "a\0fine film", "\u202efine\u200b film"]
+)
+def test_odd_characters_are_answered_as_in_the_process(server: Running, model_file: Path, odd: str) -> None:
+    wanted = tellapart.load(model_file).predict([odd]).probabilities
+    rows = server.post("/v1/models/mood:predict", {"instances": [odd]}).json["predictions"]
+    np.testing.assert_allclose(rows, wanted, atol=1e-5)
+    plain = server.post("/predict", {"text": odd}, Content_Type="application/json").json["predictions"][0]
+    assert plain["probability"] == pytest.approx(wanted.max(), abs=1e-4)
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [1], "data": [odd]}
+    outputs = server.post("/v2/models/mood/infer", {"inputs": [tensor]}).json["outputs"]
+    found = next(one["data"] for one in outputs if one["name"] == "probabilities")
+    np.testing.assert_allclose([found], wanted, atol=1e-5)
+
+
+def test_more_texts_than_pictures_may_wait(server: Running) -> None:
+    rows = server.post("/v1/models/mood:predict", {"instances": TEXTS * 100}).json["predictions"]
+    assert len(rows) == 400
+    refused = server.post("/v1/models/mood:predict", {"instances": TEXTS * 1000})
+    assert refused.status in (400, 413)

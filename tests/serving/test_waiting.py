@@ -38,6 +38,24 @@ def test_requests_take_turns_a_picture_each() -> None:
     assert not one
 
 
+def test_texts_count_for_less_than_pictures() -> None:
+    one, texts = line(limit=10), Network()
+    one.join("a", texts, 150, now=0, many=16)
+    assert one.next_size(share=2, seconds=math.inf) == 75
+    with pytest.raises(Overloaded, match="150 pictures are waiting, and at most 10 may"):
+        one.check(11, now=0, many=16)
+    one.check(10, now=0, many=16)
+    with pytest.raises(Overloaded, match="at most 10 may"):
+        one.check(1, now=0)
+    assert len(one.take(120)) == 120
+    assert one.next_size(share=8, seconds=math.inf) == 16, "fewer take as long"
+    assert one.next_size(share=8, seconds=0.0) == 16, "nothing is known of how long they take"
+    one.take(20)
+    assert one.next_size(share=2, seconds=math.inf) == 10
+    one.join("c", texts, 300, now=0, many=16)
+    assert one.next_size(share=1, seconds=math.inf) == 128
+
+
 def test_many_single_pictures_starve_no_large_request() -> None:
     one, network = line(), Network()
     one.join("large", network, 3, now=0)

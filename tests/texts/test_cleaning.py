@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from tellapart.texts.cleaning import MOST_LETTERS, CleanTexts, clean, in_parts
+from tellapart.texts.cleaning import MOST_LETTERS, CleanTexts, as_utf8, clean, in_parts
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,8 @@ def test_parts_are_of_so_many_texts_or_letters() -> None:
     assert list(in_parts(texts, most=2, letters=100)) == [["a", "b"], ["cccc", "d"], ["ffffffff", "e"]]
     assert list(in_parts(texts, most=9, letters=5)) == [["a", "b"], ["cccc", "d"], ["ffffffff"], ["e"]]
     assert list(in_parts([])) == [[]]
+
+
+@pytest.mark.parametrize("text", ["fine", "\ud83d fine", "fine\udc00", "😀 fine", "\ufeff\0"])
+def test_bytes_are_those_of_what_is_cleaned_alike(text: str) -> None:
+    assert clean(as_utf8(text).decode()) == clean(text)

@@ -14,7 +14,7 @@ from tellapart.texts.ngrams import Rules
 from tellapart.training import ngram_counts, ngram_rows
 from tellapart.training.ngram_counts import count_texts_in, learn_grams, store_texts_in
 from tellapart.training.ngram_probe import fit_ngrams
-from tellapart.training.ngram_rows import KeptRows, Rows, StoredRows, TurnedRows, as_rows, parts_of, walk
+from tellapart.training.ngram_rows import CountRows, KeptRows, StoredRows, TurnedRows, as_rows, parts_of, walk
 
 RULES = Rules(words=(1, 2), characters=(2, 3))
 
@@ -81,7 +81,9 @@ def test_a_walk_is_two_products(stored: Path, kind: str, monkeypatch: pytest.Mon
         assert len(turned) == 4
         found = turned.walk(weight, step, map)
     else:
-        rows: Rows = counted.rows if kind == "kept" else store_texts_in(texts, counted.inputs, counted.frequency).rows
+        rows: CountRows = (
+            counted.rows if kind == "kept" else store_texts_in(texts, counted.inputs, counted.frequency).rows
+        )
         assert len(rows) > 4
         found = walk(rows, weight, step, map)
     wanted = (matrix @ weight) * np.arange(1, 81)[:, None]

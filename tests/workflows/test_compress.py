@@ -177,8 +177,23 @@ def test_without_a_bound_as_little_is_lost_as_can_be(
     assert step.facts["validation"]["after"] <= 1
 
 
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
 def test_weights_that_learn_to_be_rounded(run: Path, small: Compressed, tmp_path: Path) -> None:
-    found = compress(run, int8=True, qat=True, most_lost=20, reporter=Silent(), out=tmp_path / "a")
+    heard, kept = Heard(), tmp_path / ".a-unfinished"
+    kept.mkdir()
+    (kept / "learning-to-be-rounded").touch()  # as a kill leaves it
+    found = compress(run, int8=True, qat=True, most_lost=20, reporter=heard, out=tmp_path / "a")
+    assert "An earlier command was stopped while weights learned to be rounded; that begins anew." in heard.said
+    assert left(tmp_path) == ["a"]
     (step,) = found.steps
     assert step.facts["aware"]["distance_after"] < step.facts["aware"]["distance_before"]
     assert "training pictures; weights that have learned to be rounded; accuracy on validation" in step.told
@@ -188,13 +203,6 @@ def test_weights_that_learn_to_be_rounded(run: Path, small: Compressed, tmp_path
 
 
 def test_weights_learn_by_themselves_where_sparing_layers_does_not_suffice(run: Path, tmp_path: Path) -> None:
-    class Heard(Silent):
-        def __init__(self) -> None:
-            self.said: list[str] = []
-
-        def say(self, message: str) -> None:
-            self.said.append(message)
-
     work, heard = open_compressible(run, tmp_path, Silent()), Heard()
     # More than all is asked for.
     with pytest.raises(CompressionMissed):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tellapart.answers.items import PathItem, expand
 from tellapart.errors import DataError, kind_of, one_line
 from tellapart.preprocessing import MAX_FILE_BYTES
+from tellapart.texts.cleaning import as_utf8
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,7 +78,7 @@ def encoded(data: bytes | NDArray[np.uint8] | str) -> bytes:
     from PIL import Image
 
     if isinstance(data, str):
-        return data.encode("utf-8", "replace")
+        return as_utf8(data)
     return data if isinstance(data, bytes) else _save(Image.fromarray(data), "PNG")
 
 

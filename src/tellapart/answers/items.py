@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.decoding import UNKNOWN_FORMAT
 from tellapart.errors import DataError, MissingFormat, PictureError, StorageError
 from tellapart.sources.braces import expand_braces, is_pattern
 from tellapart.sources.reading import is_archive, is_array_file, is_picture_table, open_archive, read_bytes, split_path
+from tellapart.sources.remote.addresses import is_remote
 from tellapart.storage import is_own
 
 # Tables as text, whose bytes do not say what they are.
@@ -38,12 +40,8 @@ def expand(paths: Iterable[str], own: list[str] | None = None, *, tolerant: bool
     file that does not exist is left for its row to say so.
     """
     for path in _each(paths):
-        if os.path.isdir(path):
-            yield from _walk(path, own)
-        elif is_archive(path):
-            yield from _or_why_not(_members(path), path, tolerant=tolerant)
-        elif is_picture_table(path):
-            yield from _or_why_not(_rows(path), path, tolerant=tolerant)
+        if (whole := _whole(path, own)) is not None:
+            yield from whole if os.path.isdir(path) else _or_why_not(whole, path, tolerant=tolerant)
         elif (inside := split_path(path)) is not None and _is_folder(*inside):
             yield from _members(*inside)
         elif os.path.lexists(path) or is_address(path) or "\0" in path or not glob.has_magic(path):
@@ -73,6 +71,17 @@ def _or_why_not(items: Iterator[PathItem], path: str, *, tolerant: bool) -> Iter
         if not tolerant:
             raise
         yield PathItem(path=path, named=True, error=str(error).removesuffix("."))
+
+
+def _whole(path: str, own: list[str] | None) -> Iterator[PathItem] | None:
+    """All that a folder, an archive, a table or a place elsewhere holds; None for anything else."""
+    if os.path.isdir(path):
+        return _walk(path, own)
+    if is_archive(path):
+        return _members(path)
+    if is_picture_table(path):
+        return _rows(path)
+    return _elsewhere(path) if is_remote(path) else None
 
 
 def _each(paths: Iterable[str]) -> Iterator[str]:
@@ -119,6 +128,24 @@ def _members(archive: str, folder: str = "") -> Iterator[PathItem]:
             yield PathItem(path=os.path.join(archive, *name.split("/")), named=False)
 
 
+def _elsewhere(path: str) -> Iterator[PathItem]:
+    """A picture that lies elsewhere, or all pictures and shards in a folder there. Raises: StorageError, MissingFormat."""
+    if os.path.splitext(path)[1].lower() in FORMAT_OF_EXTENSION:
+        yield PathItem(path=path, named=True)
+        return
+    from tellapart.sources.remote.blocks import list_remote
+
+    try:
+        files = list_remote(path)
+    except OSError as error:
+        raise StorageError(f"{path!r} cannot be listed: {error.strerror}.") from None
+    for file in files:
+        if is_archive(file):
+            yield from _found_members(file)
+        else:
+            yield from _found_rows(file) if is_picture_table(file) else [PathItem(path=file, named=False)]
+
+
 def _found_members(archive: str) -> Iterator[PathItem]:
     """The same of an archive that nobody named: one that cannot be read is a row of its own."""
     try:
@@ -162,7 +189,7 @@ def read_item(item: PathItem, *, allow_private: bool = False) -> bytes:
     """The bytes of a file, or of a picture at an address: at a private one only if allowed. Raises: PictureError."""
     if item.error:
         raise PictureError(item.error)
-    if is_address(item.path) and not os.path.lexists(item.path):
+    if is_address(item.path) and not os.path.lexists(item.path) and not is_remote(item.path):
         from tellapart.answers.addresses import any_address, fetch, is_public  # most have no use for TLS
 
         return fetch(item.path, allowed=any_address if allow_private else is_public)

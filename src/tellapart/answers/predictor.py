@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.answers.answering import Answering, PictureData, Placement
@@ -26,10 +27,12 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.thresholds import Thresholds, with_thresholds
 from tellapart.answers.tiling import Check, cut_picture, in_tiles, merged, merging_of
 from tellapart.bundle import Manifest, Model, TaskRecord, open_model
-from tellapart.errors import PictureError
+from tellapart.errors import ModelFileError, PictureError
 from tellapart.runtime import cores
 from tellapart.texts.inputs import TextInputs
 from tellapart.threads import in_order
+
+EMBEDDING = "embedding"  # what the output is called
 
 
 class Predictor:
@@ -81,6 +84,40 @@ class Predictor:
         items = gather(pictures) if self.takes_pictures else gather_texts(pictures)
         answers = list(self.stream(items, allow_private=allow_private))
         return self.answering.collect(answers, classes=self.classes, told=self.record.model_dump())
+
+    def embed(
+        self, pictures: PictureLike | Sequence[PictureLike], *, allow_private: bool = False
+    ) -> NDArray[np.float32]:
+        """What the network knows of pictures or texts before its classifier, float32 [N, D]; NaN rows for what cannot be read.
+
+        Near ones have a small angle between them. Pictures and texts are given as `predict` takes them.
+        Raises: ModelFileError where the model tells none: it looks at tiles, makes masks or boxes, or counts n-grams alone.
+        """
+        if EMBEDDING not in self._model.session.outputs or self._tiled:
+            raise ModelFileError(
+                f"{self._model.path} tells no embedding, as a network before a classifier has it. Train one: of texts with "
+                "--embeddings or --strategy scratch, of pictures a classifier of whole ones."
+            )
+        rows: list[NDArray[np.float32] | None] = []
+        step = self._model.inputs.at_once if isinstance(self._model.inputs, TextInputs) else self.answering.at_once
+        items = iter(gather(pictures) if self.takes_pictures else gather_texts(pictures))
+        for batch in iter(lambda: list(islice(items, step)), []):
+            ready = [self._ready(source, allow_private) for source in batch]
+            given = [one for one in ready if one is not None]
+            if given:
+                stacked = self.answering.stack(given, self._model.inputs)
+                found = iter(self._model.compute(stacked, (EMBEDDING,))[EMBEDDING])
+            rows += [None if one is None else next(found) for one in ready]
+        length = next((len(row) for row in rows if row is not None), 0)
+        nothing = np.full(length, np.nan, dtype=np.float32)
+        every = [nothing if row is None else row for row in rows]
+        return np.stack(every).astype(np.float32) if every else np.zeros((0, 0), dtype=np.float32)
+
+    def _ready(self, source: PathItem | GivenItem, allow_private: bool) -> NDArray[Any] | None:
+        try:
+            return self.answering.prepare(_read(source, allow_private), self._model.inputs)[0]
+        except PictureError:
+            return None
 
     def __reduce__(self) -> tuple[Callable[[str, Thresholds | None], Predictor], tuple[str, Thresholds | None]]:
         return load_predictor, (os.path.abspath(self._model.path), self._thresholds)

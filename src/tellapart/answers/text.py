@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tellapart.texts.inputs import TextInputs, as_input
 if TYPE_CHECKING:
     from tellapart.bundle import AbstentionRecord, TaskRecord
 
+_MARK = "\ufeff"  # of byte order, which some programs write before all else
 _CUT = f"of its letters the first {MOST_LETTERS:,} alone are looked at"
 
 
@@ -27,16 +29,19 @@ def prepare_text(
     """A text, or the bytes of one in UTF-8, as an array of one str. Raises: PictureError for no text, or an empty one."""
     if isinstance(data, bytes):
         try:
-            data = data.decode("utf-8-sig")
+            data = data.decode().removeprefix(_MARK)
         except UnicodeDecodeError as error:
             raise PictureError(f"not a text in UTF-8: byte {data[error.start]:#04x} at {error.start:,}") from None
     if not isinstance(data, str):
         raise PictureError("pixels, and the model takes texts")
     if not data[:1].isalnum() and not clean(data):
         raise PictureError("empty: nothing is left of it without blanks and unseen characters")
-    length = len(data)
-    place = Placement(width=length, height=1, left=0, top=0, right=length, bottom=1, remark=_remark(data, inputs))
-    return np.array(data, dtype=object), place
+    return np.array(data, dtype=object), _placed(len(data), _remark(data, inputs))
+
+
+@functools.lru_cache(maxsize=4096)  # making one takes longer than all else that is done here
+def _placed(length: int, remark: str) -> Placement:
+    return Placement(width=length, height=1, left=0, top=0, right=length, bottom=1, remark=remark)
 
 
 def _remark(text: str, inputs: InputRecord) -> str:

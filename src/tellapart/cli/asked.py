@@ -18,6 +18,7 @@ from tellapart.answers.items import PathItem, expand, is_address
 from tellapart.errors import DataError
 from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.reading import ENDINGS
+from tellapart.sources.remote.addresses import looks_like_address
 from tellapart.storage import storage_errors
 
 LATEST = Path("runs", "latest")  # of the folder that one stands in
@@ -71,7 +72,7 @@ def items(
 
 def _is_pictures(argument: str) -> bool:
     """Whether the first argument names pictures and no model, which may be a file of any name or a run's folder."""
-    if argument == _STANDARD_INPUT or is_address(argument):
+    if argument == _STANDARD_INPUT or is_address(argument) or looks_like_address(argument):
         return True
     path = Path(argument)
     if path.is_dir():

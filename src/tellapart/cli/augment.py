@@ -112,6 +112,7 @@ def command(
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
+    from tellapart.cli.sheets import said_on_sheets
 
     require("augment", "train")
     from tellapart.data.augmentation import from_settings
@@ -152,6 +153,7 @@ def command(
         reporter=reporter,
         options=options,
         listing=listing,
+        say=said_on_sheets(reporter),
     )
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")

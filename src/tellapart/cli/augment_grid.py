@@ -29,6 +29,7 @@ def write_grid(
 ) -> None:
     """One picture in many variants, or many with their labels. Raises: SettingsError, DataError, StorageError."""
     from tellapart.answers.formats import FORMAT_OF_EXTENSION
+    from tellapart.cli.sheets import said_on_sheets
     from tellapart.data.augmentation import describe, from_settings
     from tellapart.data.listing import read_listing
     from tellapart.sources.reading import exists
@@ -36,7 +37,7 @@ def write_grid(
     from tellapart.workflows.augment_grid import grid_of_pictures, grid_of_variants, parse_grid
     from tellapart.workflows.augment_sample import check_out
 
-    asked = parse_grid(grid)
+    asked, say = parse_grid(grid), said_on_sheets(reporter)
     check_out(out, pictures, force=force)
     changes = {name: value for name, value in flags.items() if value is not None}
     one = exists(pictures) and pictures.suffix.lower() in FORMAT_OF_EXTENSION
@@ -46,10 +47,12 @@ def write_grid(
         values = {"preset": "none"}  # a first look at the pictures themselves
     augmentation = from_settings(values | changes)
     if listing is None:
-        sheet = grid_of_variants(pictures, out=out, augmentation=augmentation, view=view, grid=asked, seed=seed)
+        sheet = grid_of_variants(
+            pictures, out=out, augmentation=augmentation, view=view, grid=asked, seed=seed, say=say
+        )
     else:
         sheet, unreadable = grid_of_pictures(
-            listing, out=out, augmentation=augmentation, view=view, grid=asked, seed=seed
+            listing, out=out, augmentation=augmentation, view=view, grid=asked, seed=seed, say=say
         )
         for path, reason in unreadable:
             reporter.warn(f"{path} was passed over: {reason}.")

@@ -36,6 +36,10 @@ def info(as_json: bool) -> None:
     click.echo(
         f"tools       {', '.join(tools['names']) or 'none'} ({tools['size_bytes'] / 1e6:,.1f} MB, beyond the limit)"
     )
+    remote = facts["remote"]
+    click.echo(
+        f"elsewhere   {remote['size_bytes'] / 1e6:,.1f} MB of at most {remote['limit_bytes'] / 1e9:,.1f} GB (parts of shards)"
+    )
     click.echo(f"backbones   {', '.join(facts['backbones']) or 'none'}")
 
 

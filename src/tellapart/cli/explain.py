@@ -13,6 +13,7 @@ from tellapart.cli.model_argument import MODEL
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
+    from tellapart.drawing.lettering import Say
     from tellapart.explanation.layers import Layer
     from tellapart.reporter import Reporter
     from tellapart.runs.explained import Explained, Explanation
@@ -93,6 +94,7 @@ def command(
     far that can be believed; --out FOLDER also writes a page that colours them.
     """
     from tellapart.cli.console import make_reporter
+    from tellapart.cli.sheets import said_on_sheets
     from tellapart.errors import SettingsError
     from tellapart.runs.open import OpenRun
 
@@ -114,7 +116,7 @@ def command(
     reporter = make_reporter(quiet=quiet)
     result: dict[str, Any] = {}
     if looked:
-        result |= _see_network(opened, network, filters, as_json, options)
+        result |= _see_network(opened, network, filters, as_json, options, said_on_sheets(reporter))
     code = 0
     if features:
         code = _see_features(opened, features, pictures, reporter, as_json, options, result)
@@ -136,7 +138,7 @@ def _list_layers(opened: OpenRun, as_json: bool) -> None:
 
 
 def _see_network(
-    opened: OpenRun, network: bool, filters: bool, as_json: bool, options: dict[str, Any]
+    opened: OpenRun, network: bool, filters: bool, as_json: bool, options: dict[str, Any], say: Say
 ) -> dict[str, Any]:
     from tellapart.explanation.files import choose_folder
     from tellapart.workflows.explain_network import network_json, write_diagram, write_filters
@@ -151,9 +153,9 @@ def _see_network(
         folder = choose_folder(out)
         options["out"] = folder
         if network:
-            result["diagram"] = str(write_diagram(opened, folder, force=force))
+            result["diagram"] = str(write_diagram(opened, folder, force=force, say=say))
         if filters:
-            result["filters"] = str(write_filters(opened, folder, force=force))
+            result["filters"] = str(write_filters(opened, folder, force=force, say=say))
         if not as_json:
             click.echo("\n".join(result[name] for name in ("diagram", "filters") if name in result))
     return result
@@ -168,11 +170,18 @@ def _see_features(
     options: dict[str, Any],
     result: dict[str, Any],
 ) -> int:
+    from tellapart.cli.sheets import said_on_sheets
     from tellapart.explanation.files import choose_folder
     from tellapart.workflows.explain_network import write_features
 
     sheets = write_features(
-        opened, layer, pictures, choose_folder(options["out"]), force=options["force"], reporter=reporter
+        opened,
+        layer,
+        pictures,
+        choose_folder(options["out"]),
+        force=options["force"],
+        reporter=reporter,
+        say=said_on_sheets(reporter),
     )
     result["features"] = [
         {
@@ -197,6 +206,7 @@ def _see_pictures(
     options: dict[str, Any],
     result: dict[str, Any],
 ) -> int:
+    from tellapart.cli.sheets import said_on_sheets
     from tellapart.workflows.explain import explain
     from tellapart.workflows.explain_boxes import finds_boxes
     from tellapart.workflows.explain_masks import makes_masks
@@ -215,6 +225,7 @@ def _see_pictures(
         reporter=reporter,
         tell=tell,
         box=options["box"],
+        say=said_on_sheets(reporter),
     )
     for method, reason in found.skipped.items():
         reporter.say(f"{method} was left out: {reason}")

@@ -20,6 +20,7 @@ _ONLY_PICTURES = ("layer", "box")
 def explain_texts(opened: OpenRun, paths: tuple[str, ...], options: Mapping[str, Any], *, as_json: bool) -> int:
     """Tell why each text has its class; the exit code. Raises: SettingsError for flags about pictures, DataError, StorageError."""
     from tellapart.cli.asked_texts import text_items
+    from tellapart.cli.speaking import said, screen_language
     from tellapart.errors import SettingsError
     from tellapart.explanation.word_reasons import METHODS
     from tellapart.storage import check_free
@@ -43,7 +44,7 @@ def explain_texts(opened: OpenRun, paths: tuple[str, ...], options: Mapping[str,
     found = reasons.explain(text_items(paths, None, None), class_name=options["class_name"])
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
-        write_page(page, found)
+        write_page(page, found, said, language=screen_language())
     if as_json:
         click.echo(json.dumps({"texts": [one.as_json() for one in found]}, ensure_ascii=False))
     else:

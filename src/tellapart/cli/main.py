@@ -151,7 +151,9 @@ def execute(arguments: list[str] | None = None) -> int:
         width = {"max_content_width": WIDTH, "terminal_width": WIDTH}
     try:
         with memory_errors():
-            code: Any = main.main(args=arguments, prog_name="tellapart", standalone_mode=False, **width)
+            code: Any = main.main(
+                args=without_secrets(arguments), prog_name="tellapart", standalone_mode=False, **width
+            )
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TellapartError as error:
@@ -167,6 +169,16 @@ def execute(arguments: list[str] | None = None) -> int:
         return _output_failed(error)
     except _NobodyReads as gone:
         return _output_failed(gone.pipe)
+
+
+def without_secrets(arguments: list[str] | None) -> list[str]:
+    """The arguments with addresses of shards told, and without their passwords and signatures: nothing that is written has them."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not any(":/" in argument for argument in given):
+        return given
+    from tellapart.sources.remote.addresses import tell_argument
+
+    return [tell_argument(argument) for argument in given]
 
 
 def _output_failed(error: OSError) -> int:

@@ -47,11 +47,17 @@ def command(network: str, classes: int | None, lines: tuple[str, ...], diagram: 
     for line in lines:
         changes = merge(changes, parse_assignment(line))
     require("network", "train")
+    from tellapart.cli.console import make_reporter
+    from tellapart.cli.sheets import said_of_sheets, said_on_sheets
     from tellapart.workflows.network import draw, lay_out
 
     found = lay_out(network, classes=classes, changes=changes)
     if diagram is not None:
-        draw(found, diagram)
+        draw(
+            found,
+            diagram,
+            said_of_sheets if diagram.suffix.lower() == ".svg" else said_on_sheets(make_reporter(quiet=False)),
+        )
     if as_json:
         click.echo(json.dumps(found.as_json() | {"diagram": None if diagram is None else str(diagram)}, indent=2))
         return

@@ -101,11 +101,23 @@ def speaks_chinese() -> bool:
     return any(isinstance(one, ChineseStream) for one in (sys.stderr, getattr(sys.stderr, "rich_proxied_file", None)))
 
 
+def screen_language() -> OwnLanguage:
+    """Of the screen."""
+    return "zh" if speaks_chinese() else "en"
+
+
 def said(text: str) -> str:
     """A sentence in the language of the screen, for what is drawn rather than written."""
     from tellapart.cli.translating import translate
 
     return translate(text) if speaks_chinese() else text
+
+
+def said_word(word: str) -> str:
+    """A word of ours that stands alone, as at the head of a column."""
+    from tellapart.cli.translating import chinese_words
+
+    return chinese_words().get(word, word) if speaks_chinese() else word
 
 
 def helped(command: click.Command) -> click.Command:

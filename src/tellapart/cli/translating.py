@@ -28,11 +28,21 @@ _PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(.+): ([\d,]+) so far"), "{0}：目前 {1}"),
     (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
     (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
+    (re.compile(r"([\d.,]+) million"), "{0} 百万"),
+    (re.compile(r"stage (\d+)"), "阶段 {0}"),
     (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
     (re.compile(r"([\d.,]+ %|[\d.,]+) \(95 %: (\S+ %|\S+) to (\S+ %|\S+)\)"), "{0}（95 %：{1} 至 {2}）"),
     (re.compile(r"([\d.,]+ %|[\d.,]+) \(([\d.,]+) to ([\d.,]+)\)"), "{0}（{1} 至 {2}）"),
 )
 _PARTS = re.compile(r"(\s{2,}|(?<=[.?!:]) |; )")
+_GAPS = re.compile(r"( {2,})")
+_ROW = re.compile(r"(\S+(?: \S+)*)( +)(\S.*)")
+# Characters from which on rows tell something, as the commands lay them out; from one of them on for two models.
+_TOLD_FROM, _TWICE = frozenset((10, 12, 20, 25, 26, 34)), 26
+_WORD = re.compile("[A-Za-z]{3,}")
+_FROM_THE_LEFT = frozenset(
+    ("label", "looks like", "operators", "settings", "what", "what may be wrong", "why")
+)  # columns
 # After a number, and alone.
 _NOUNS: Mapping[str, str] = {
     "picture": "张图片",
@@ -66,6 +76,8 @@ _THINGS: Mapping[str, str] = {
     **dict.fromkeys(("box", "boxes"), "框"),
     **dict.fromkeys(("mask", "masks"), "掩膜"),
     **dict.fromkeys(("label", "labels"), "标签"),
+    "colours": "颜色",
+    "grey": "灰度",
 }
 # What English puts in for one thing or several.
 _BENDING: Mapping[str, str] = {
@@ -126,15 +138,53 @@ def _line(line: str, depth: int) -> str:
     for pattern, chinese in _PROGRESS:
         if (progress := pattern.fullmatch(line)) is not None:
             return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
+    if (head := _table_head(line)) is not None:
+        return head
     best = _best(known.sentences, line)
     if best is not None:
         sentence, values = best
         said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
         return _BETWEEN.sub("", _PLACE.sub(lambda match: said[int(match[1])], sentence.chinese))
+    if (row := _table_row(line, depth)) is not None:
+        return row
     if line.endswith(".") and (exact := known.exact.get(line[:-1])) is not None:
         return f"{exact}。"
     parts = _PARTS.split(line)
     return _columns(parts, [translate(part, depth + 1) for part in parts]) if len(parts) > 1 else line
+
+
+def _table_head(line: str) -> str | None:
+    """The head of a table, whose columns are all words of ours; None for another line."""
+    words = chinese_words()
+    parts = _GAPS.split(line)
+    if len(parts) == 1 or not all(part in words for part in parts[::2]):
+        return None
+    said, ends = words[parts[0]], len(parts[0])
+    for gap, part in zip(parts[1::2], parts[2::2], strict=True):
+        ends += len(gap) + len(part)
+        first = ends - len(part) if part in _FROM_THE_LEFT else ends - _width(words[part])
+        said += " " * max(1, first - _width(said)) + words[part]
+    return said
+
+
+def _table_row(line: str, depth: int) -> str | None:
+    """A row that begins with a word of ours; None for another line.
+
+    A row of a table of classes begins with a name, which may be such a word: its figures begin elsewhere.
+    """
+    words = chinese_words()
+    row = _ROW.fullmatch(line)
+    if row is None or row.start(3) not in _TOLD_FROM or row[1] not in words:
+        return None
+    if _GAPS.search(row[3]) and (row.start(3) != _TWICE or _WORD.search(row[3])):
+        return None
+    head = words[row[1]]
+    return head + " " * max(1, row.start(3) - _width(head)) + translate(row[3], depth + 1)
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
@@ -146,7 +196,7 @@ def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
             wider -= len(one) - blanks
             said += " " * blanks
             continue
-        wider += sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in other) - len(one)
+        wider += _width(other) - len(one)
         said += other
     return _BETWEEN.sub("", said) if not re.search(r"\s{2}", said) else said
 
@@ -161,10 +211,17 @@ def _put_in(value: str, depth: int) -> str:
 
 def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str, ...]] | None:
     """The sentence with most letters of its own that fits."""
+    letters = len(_LETTERS.findall(line)) if "; " in line else 0
     for sentence in sentences:  # the longest first
         values = sentence.values(line)
-        if values is not None:
-            return sentence, values
+        if values is None:
+            continue
+        # A short one would swallow what stands before and behind a semicolon: these are said one by one.
+        if letters > 3 * sentence.letters and any("; " in value for value in values):
+            continue
+        if any("   " in value for value in values) and not any("  " in piece for piece in sentence.pieces):
+            continue  # nor cells of a table
+        return sentence, values
     return None
 
 
@@ -204,9 +261,18 @@ def _by_lines(english: str, chinese: str) -> list[tuple[str, str]]:
 
 def chinese_sentences() -> Mapping[str, str]:
     """The whole table: English -> Chinese."""
-    text = (importlib.resources.files("tellapart.cli") / "chinese.toml").read_text(encoding="utf-8")
-    table: Mapping[str, str] = tomllib.loads(text)["sentences"]
-    return table
+    return _table("chinese.toml")["sentences"]
+
+
+def chinese_words() -> Mapping[str, str]:
+    """Words that stand alone, at the head of a row or column; where they are found in a line they may be names."""
+    return _table("chinese_words.toml")["words"]
+
+
+@functools.cache
+def _table(name: str) -> Mapping[str, Mapping[str, str]]:
+    text = (importlib.resources.files("tellapart.cli") / name).read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 @functools.lru_cache(maxsize=512)

@@ -192,7 +192,7 @@ def _graph(network: nn.Module, sample: Tensor) -> Any:
     import torch_pruning
 
     needed = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]  # not all are as the whole is
     network.eval()
     try:
         for parameter, _ in needed:
@@ -200,7 +200,8 @@ def _graph(network: nn.Module, sample: Tensor) -> Any:
         with torch.enable_grad():
             return torch_pruning.DependencyGraph().build_dependency(network, example_inputs=sample, verbose=False)
     finally:
-        network.train(was_training)
+        for module, training in modes:
+            module.training = training
         for parameter, before in needed:
             parameter.requires_grad_(before)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from tellapart.data.locating import Locator
 from tellapart.errors import DataError, PictureError, StorageError
+from tellapart.sources.places import stamp_of
 from tellapart.sources.reading import read_bytes, split_path
+from tellapart.sources.remote.addresses import is_remote
 
 MAX_TABLE_BYTES = 1024**3  # a table of pictures is text of some megabytes: a video called .csv should not fill memory
 
@@ -126,6 +128,9 @@ def table_bytes(path: Path, limit: int = MAX_TABLE_BYTES) -> bytes:
 def check_size(path: Path, limit: int = MAX_TABLE_BYTES) -> None:
     """Raises: DataError where the path is no file, or larger than the limit; StorageError without permission."""
     try:
+        if is_remote(path):
+            _check_limit(path, stamp_of(path).size, limit)
+            return
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise DataError(f"there is no table {str(path)!r}. Check the spelling, or give the full path.") from None

@@ -249,10 +249,8 @@ def _notes(
     ]
     notes = []
     if found and not set(names) >= _EXAMPLES:
-        what = "no header; " if headless else ""
-        notes.append(
-            f"{cells.path}: {what}{', '.join(found)}. Say otherwise with --path-column, --label-column and so on."
-        )
+        what, first = "no header; " if headless else "", "--text-column" if "text" in places else "--path-column"
+        notes.append(f"{cells.path}: {what}{', '.join(found)}. Say otherwise with {first}, --label-column and so on.")
     whole = {"path", "label"} <= places.keys()  # else that is what has to be told, before any row is read
     for role, known in (("split", _SPLIT_LIKE), ("group", _GROUP_LIKE)):
         if role in places or headless:

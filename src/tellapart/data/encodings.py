@@ -8,6 +8,7 @@ left by language: of lists of names alone it takes cats for other things (the by
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ GUESSED = (
     *("cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp850", "cp852", "cp866", "mac_roman"),
 )
 
+_NUL = re.compile("\0")
+_HALVES = re.compile("[\ud800-\udfff]")
+_MOST_NULS = 0.01  # of the characters of what is still a text
 _ESCAPE = "\x1b"
 _LANGUAGE_BYTES = 65536  # of words, from which a language is told
 _MOST_WORDS = 2000
@@ -87,7 +91,7 @@ def read_text(path: Path, data: bytes, encoding: str | None, is_file: IsFile) ->
                     else Text(text=escaped.text, note=_note(path, escaped), encoding=escaped.encoding)
                 )
             if mark:
-                raise _no_text(path)
+                raise _no_text(path, data)
     return _guess(path, data, is_file)
 
 
@@ -117,7 +121,7 @@ def _told(path: Path, data: bytes, encoding: str) -> str:
             "another --encoding, or save the table again as UTF-8."
         ) from None
     if "\0" in text:
-        raise _no_text(path)
+        raise _no_text(path, data)
     return text.removeprefix("\ufeff")
 
 
@@ -126,12 +130,12 @@ def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
     if wide is not None:
         return Text(text=wide.text, note=_note(path, wide), encoding=wide.encoding)
     if b"\0" in data:
-        raise _no_text(path)
+        raise _no_text(path, data)
     _check_nearly_utf8(path, data)
     guesses = _distinct(filter(None, (_try(data, encoding, is_file) for encoding in GUESSED)))
     best = max(guesses, key=_rank, default=None)
     if best is None or (not best.files and best.plausible < 0.5):
-        raise _no_text(path)
+        raise _no_text(path, data)
     rivals = [guess for guess in guesses if guess is not best and _is_rival(guess, best)]
     if rivals:
         best, rivals = _by_language([best, *rivals])
@@ -144,11 +148,29 @@ def _guess(path: Path, data: bytes, is_file: IsFile) -> Text:
     return Text(text=best.text, note=_note(path, best), encoding=best.encoding)
 
 
-def _no_text(path: Path) -> DataError:
+def _no_text(path: Path, data: bytes) -> DataError:
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.decode("utf-8-sig", "surrogatepass")
+        if 0 < text.count("\0") <= _MOST_NULS * len(text):
+            return DataError(
+                f"the table {str(path)!r} is text but for the character NUL, which no table has, first in line "
+                f"{_line(text, _NUL)}. Take it out wherever it stands, or save the table again as CSV (UTF-8)."
+            )
+        if "\0" not in text and _HALVES.search(text):
+            return DataError(
+                f"the table {str(path)!r} is in UTF-8 but for halves of characters (surrogates), first in line "
+                f"{_line(text, _HALVES)}. Save it again as UTF-8 from where it came, or take them out."
+            )
     return DataError(
         f"{str(path)!r} is not a text table in an encoding that can be told. Save it again as CSV (UTF-8), or name its encoding "
         "with --encoding."
     )
+
+
+def _line(text: str, pattern: re.Pattern[str]) -> int:
+    """The line in which something stands first."""
+    found = pattern.search(text)
+    return text.count("\n", 0, found.start() if found else 0) + 1
 
 
 def _note(path: Path, guess: _Guess) -> str:

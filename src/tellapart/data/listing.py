@@ -27,12 +27,13 @@ from tellapart.data.opening import is_table
 from tellapart.data.other_tasks import Look, OtherTask, box_form
 from tellapart.data.reader import TaskReader
 from tellapart.data.readers import READERS
-from tellapart.data.shards import TARS, list_shards, named_shards
+from tellapart.data.several import Several, find_several
+from tellapart.data.shards import list_shards
 from tellapart.data.table import read_cells
-from tellapart.data.table_folders import TableFolder, find_tables, tables_by_name
+from tellapart.data.table_folders import TableFolder, find_tables
 from tellapart.errors import DataError, SettingsError
-from tellapart.sources.braces import expand_braces, is_pattern
-from tellapart.sources.reading import TABLES, is_archive
+from tellapart.sources.reading import is_archive
+from tellapart.sources.remote.addresses import looks_like_address, tell
 
 _FOUND = ReadOptions()
 # What only a table has, by the flag that tells it.
@@ -64,9 +65,11 @@ def read_listing(path: Path, options: ReadOptions = _FOUND) -> Listing:
         raise DataError(
             f"{str(path)!r} is {lone}, which names pictures that lie around it. Give the folder that holds both."
         )
+    if looks_like_address(path):
+        path = Path(tell(path))
     refuse_pickle(path)
-    if is_pattern(str(path)):
-        listing = without_blanks(_read_pattern(path, options))
+    if (several := find_several(path)) is not None:
+        listing = without_blanks(_read_several(path, several, options))
     else:
         listing = _read_table(path, options) if is_table(path) else without_blanks(_read_folder(path, options))
     _check_valued(listing, options)
@@ -101,18 +104,11 @@ def _list_table(cells: Cells, ignored: Counter[str], options: ReadOptions) -> Li
     return reader.table(cells, ignored, options)
 
 
-def _read_pattern(path: Path, options: ReadOptions) -> Listing:
-    """Several files in one name, all tars or all tables of columns. Raises: DataError where they are of other kinds."""
-    files = expand_braces(str(path))
-    if all(file.lower().endswith(TARS) for file in files):
-        return list_shards(path, named_shards(path, files), Counter(), (), names=options.classes)
-    if all(file.lower().endswith(TABLES) for file in files):
-        folder = Path(os.path.commonpath([os.path.dirname(file) for file in files]))
-        return replace(_read_shards(folder, tables_by_name(list(map(Path, files))), options), source=path)
-    raise DataError(
-        f"{str(path)!r} is a pattern for several files, which must be shards: all {', '.join(TARS)}, or all {', '.join(TABLES)}. "
-        "Correct it, or give their folder."
-    )
+def _read_several(path: Path, several: Several, options: ReadOptions) -> Listing:
+    """A pattern, or a folder elsewhere."""
+    if several.shards:
+        return list_shards(path, several.shards, Counter(), (), names=options.classes)
+    return replace(_read_shards(several.folder, several.tables, options), source=path)
 
 
 def _read_folder(path: Path, options: ReadOptions) -> Listing:

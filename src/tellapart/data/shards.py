@@ -22,7 +22,8 @@ from tellapart.data.shard_records import CLASS, KEYS, RECORD, TEXT, Said, is_sha
 from tellapart.data.targets import ClassName
 from tellapart.data.tree import Child, Folder, Tree
 from tellapart.errors import DataError
-from tellapart.sources.reading import exists, open_archive
+from tellapart.sources.reading import exists, is_archive, open_archive
+from tellapart.sources.remote.addresses import is_remote
 
 TARS = (".tar", ".tar.gz", ".tgz")
 WITHOUT = "picture in a shard without a class"  # a reason that Listing.ignored counts
@@ -37,7 +38,7 @@ class Shard(NamedTuple):
 
 def find_shards(tree: Tree, root: Folder, source: Path) -> list[Shard]:
     """The shards that are at `source`, a tar or a folder of tars, split or not; nothing where it is anything else."""
-    if source.is_file():
+    if is_archive(source):
         found = [Shard(source, None)] if source.name.lower().endswith(TARS) else []
     else:
         children = tree.children(root.path, Counter())
@@ -58,7 +59,7 @@ def find_shards(tree: Tree, root: Folder, source: Path) -> list[Shard]:
 def named_shards(source: Path, files: Sequence[str]) -> list[Shard]:
     """Those that a pattern `source` names. Raises: DataError where the first is no shard, or one is not there."""
     for file in files:
-        if not exists(file):
+        if not is_remote(file) and not exists(file):
             raise DataError(
                 f"{str(source)!r} names {file!r}, which is not there. Give a pattern of files that all are."
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tellapart.drawing.lettering import Pen, common_font, font_for
+from tellapart.drawing.lettering import Pen, Say, common_font, joined, wrapped
 
 _PAPER, _INK, _GREY, _RULE = (250, 250, 248), (28, 30, 34), (112, 116, 122), (208, 208, 204)
 _MARGIN, _GAP, _DIVIDE = 28, 8, 32  # pixels; _DIVIDE between what is and what training draws
@@ -31,16 +30,18 @@ class SheetRow:
     variants: list[NDArray[np.uint8]]  # each [S, S, 3]
 
 
-def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: str, size: int) -> Image.Image:
+def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: str, size: int, say: Say = str) -> Image.Image:
     """Draw rows of equal length; `settings` says in words what is switched on, `size` is S in pixels."""
+    heads, title = [say(text) for text in ("the picture", "validation and test", "training")], say(title)
     cell = min(_MOST_CELL, size * math.ceil(_LEAST_CELL / size))
     columns = len(rows[0].variants)
     width = 2 * _MARGIN + (2 + columns) * cell + columns * _GAP + _DIVIDE
     training = _MARGIN + 2 * cell + _GAP + _DIVIDE
     lefts = [_MARGIN, _MARGIN + cell + _GAP, *(training + number * (cell + _GAP) for number in range(columns))]
-    font = common_font([text for row in rows for text in (row.label, row.name)])
+    told = joined(map(say, _told(settings, size)))
+    font = common_font([told, title, *heads, *(text for row in rows for text in (row.label, row.name))])
     inner = width - 2 * _MARGIN
-    head = _head_lines(settings, size, inner, font)
+    head = wrapped(told, _TEXT, font, inner)
     top = _MARGIN + _TITLE + 14 + len(head) * _LINE + 14
     first_row = top + _LINE + 10
     pitch = _LINE + cell + 14
@@ -49,19 +50,17 @@ def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: str, size: int
     pen.write((_MARGIN, _MARGIN), title, _TITLE, _INK, inner)
     for number, line in enumerate(head):
         pen.write((_MARGIN, _MARGIN + _TITLE + 14 + number * _LINE), line, _TEXT, _INK, inner)
-    for left, text in zip(lefts, ("the picture", "validation and test", "training"), strict=False):
+    for left, text in zip(lefts, heads, strict=False):
         pen.write((left, top), text, _TEXT, _GREY, cell + _GAP)
     for number, row in enumerate(rows):
         _draw_row(sheet, pen, row, first_row + number * pitch, lefts, cell)
     return sheet
 
 
-def _head_lines(settings: str, size: int, width: int, font: str) -> list[str]:
+def _told(settings: str, size: int) -> list[str]:
     shown = f"{settings[:1].upper()}{settings[1:]}" or "Nothing is varied: training sees what validation sees"
-    mixed = " Mixed pictures carry both classes' targets." if "mixup" in settings or "cutmix" in settings else ""
-    text = f"{shown}. Network input {size} x {size}. Drawn at random.{mixed}"
-    letter = font_for("x", _TEXT, font).getlength("x" * 100) / 100
-    return textwrap.wrap(text, max(20, int(width / letter)))
+    mixed = ["Mixed pictures carry both classes' targets."] if "mixup" in settings or "cutmix" in settings else []
+    return [f"{shown}.", f"Network input {size} x {size}.", "Drawn at random.", *mixed]
 
 
 def _draw_row(sheet: Image.Image, pen: Pen, row: SheetRow, top: int, lefts: Sequence[int], cell: int) -> None:

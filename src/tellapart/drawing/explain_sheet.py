@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tellapart.drawing.lettering import Pen, common_font, font_for
+from tellapart.drawing.lettering import Pen, Say, common_font, joined, wrapped
 from tellapart.drawing.tiles import Tile
 
 _PAPER, _INK, _GREY, _RULE, _BEST = (250, 250, 248), (28, 30, 34), (104, 108, 114), (208, 208, 204), (20, 108, 67)
@@ -56,9 +55,16 @@ def draw_explanation(
     panels: Sequence[Panel],
     strip: Strip | None = None,
     thumbs: Sequence[Thumb],
-    foot: str,
+    foot: Sequence[str],
+    say: Say = str,
 ) -> Image.Image:
-    """One picture's sheet: panels three in a row, a strip, the training pictures that look alike, what the figures mean."""
+    """One picture's sheet: panels three in a row, a strip, the training pictures that look alike, what the figures mean.
+
+    All but the title and the labels is said in the reader's language.
+    """
+    head = [say(line) for line in head]
+    panels = [replace(one, title=say(one.title), lines=tuple(map(say, one.lines))) for one in panels]
+    thumbs = [replace(one, words=say(one.words)) for one in thumbs]
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     inner = max(columns * (_CELL + _GAP) - _GAP, (len(thumbs) * (_THUMB + _GAP) - _GAP) if thumbs else 0)
@@ -67,13 +73,14 @@ def draw_explanation(
     first = _MARGIN + _TITLE + 12 + len(head) * _LINE + _GAP
     if strip:
         inner = max(inner, len(strip.thumbs) * (_LEAST_PART + _GAP) - _GAP)
-    texts = _wrapped(foot, inner, _SMALL)
+    below_all = joined(map(say, foot))
+    texts = wrapped(below_all, _SMALL, common_font([below_all]), inner)
     part = min(_THUMB, (inner + _GAP) // len(strip.thumbs) - _GAP) if strip else 0
     parts = first + rows * pitch
     near = parts + (_row_height(part) if strip else 0)
     below = near + (_row_height(_THUMB) if thumbs else 0)
     sheet = Image.new("RGB", (inner + 2 * _MARGIN, below + len(texts) * 19 + _MARGIN), _PAPER)
-    pen = _pen(sheet, [title, *head, *(thumb.label for thumb in thumbs)])
+    pen = _pen(sheet, [title, *head, below_all, *(thumb.label for thumb in thumbs)])
     pen.write((_MARGIN, _MARGIN), title, _TITLE, _INK, inner)
     for number, line in enumerate(head):
         pen.write((_MARGIN, _MARGIN + _TITLE + 12 + number * _LINE), line, _TEXT, _INK, inner)
@@ -81,23 +88,24 @@ def draw_explanation(
         left = _MARGIN + number % columns * (_CELL + _GAP)
         _draw_panel(sheet, pen, panel, left, first + number // columns * pitch)
     if strip:
-        _draw_row(sheet, pen, strip, parts, part, inner)
+        _draw_row(sheet, pen, _said(strip, say), parts, part, inner)
     if thumbs:
-        likes = Strip(title="Training pictures that look most alike to the network", thumbs=tuple(thumbs))
+        likes = Strip(title=say("Training pictures that look most alike to the network"), thumbs=tuple(thumbs))
         _draw_row(sheet, pen, likes, near, _THUMB, inner)
     for number, line in enumerate(texts):
         pen.write((_MARGIN, below + 4 + number * 19), line, _SMALL, _GREY, inner)
     return sheet
 
 
-def draw_tiles(tiles: Sequence[Tile], *, title: str, head: str, captions: Sequence[str]) -> Image.Image:
+def draw_tiles(tiles: Sequence[Tile], *, title: str, head: str, captions: Sequence[str], say: Say = str) -> Image.Image:
     """Filters or feature maps in a grid, each with its caption; small ones are enlarged by whole pixels."""
     height, width = tiles[0].picture.shape[:2]
     factor = max(1, math.ceil(64 / max(height, width)))
     cell = min(160, factor * max(height, width))
     columns = min(8, max(4, math.ceil(math.sqrt(len(tiles)))))
     inner = columns * (cell + 12) - 12
-    inner, texts = max(inner, 420), _wrapped(head, max(inner, 420), _TEXT)
+    title, head, inner = say(title), say(head), max(inner, 420)
+    texts = wrapped(head, _TEXT, common_font([head]), inner)
     first = _MARGIN + _TITLE + 12 + len(texts) * _LINE + 12
     pitch = cell + 18 + 12
     rows = math.ceil(len(tiles) / columns)
@@ -120,6 +128,13 @@ def _draw_panel(sheet: Image.Image, pen: Pen, panel: Panel, left: int, top: int)
     for number, line in enumerate(panel.lines):
         colour = _BEST if panel.best else _GREY
         pen.write((left, top + _LINE + _CELL + 8 + number * _LINE), line, _TEXT, colour, _CELL)
+
+
+def _said(strip: Strip, say: Say) -> Strip:
+    """In the reader's language: its labels are ours."""
+    return replace(
+        strip, title=say(strip.title), thumbs=tuple(replace(one, label=say(one.label)) for one in strip.thumbs)
+    )
 
 
 def _row_height(cell: int) -> int:
@@ -160,8 +175,3 @@ def _fitted(picture: Image.Image, cell: int) -> Image.Image:
 
 def _pen(sheet: Image.Image, texts: Sequence[str]) -> Pen:
     return Pen(draw=ImageDraw.Draw(sheet), font=common_font(texts))
-
-
-def _wrapped(text: str, width: int, height: int) -> list[str]:
-    letter = font_for("x", height, "").getlength("The mean of letters") / len("The mean of letters")
-    return textwrap.wrap(text, max(20, int(width / letter)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import ImageDraw, ImageFont
@@ -40,6 +41,10 @@ _FONTS = (
 _NO_CHARACTER = "\U0010ffff"  # what a font draws for it stands for every letter that it lacks
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Say = Callable[
+    [str], str
+]  # a sentence of ours in the language of its reader; names of classes and files are never said so
+_WIDE = "\u2e80"  # from here on letters stand without blanks between words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,45 @@ def showable(text: str) -> str:
         return clean
     best = max((font for _, font in _fonts(_PROBE)), key=lambda font: sum(_has(font, letter) for letter in clean))
     return "".join(letter if _has(best, letter) else _escaped(letter) for letter in clean)
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """One text of several sentences, without a blank behind a wide full stop."""
+    text = ""
+    for sentence in sentences:
+        text += sentence if not text or text[-1] >= _WIDE else f" {sentence}"
+    return text
+
+
+def wrapped(text: str, height: int, font: str, width: int) -> list[str]:
+    """The lines of a text of ours that fit `width` pixels: broken at blanks, and between letters of China, Japan and Korea."""
+    letters = font_for(text, height, font)
+    lines, line = [], ""
+    for word in _words(text):
+        if line and letters.getlength((line + word).rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += word
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _words(text: str) -> Iterator[str]:
+    """What is not broken: a word with the blanks behind it, or one wide letter with the marks that follow it."""
+    word = ""
+    for letter in text:
+        closes = unicodedata.category(letter) in ("Po", "Pe", "Pf")
+        breaks = letter >= _WIDE or (letter != " " and word[-1:] >= _WIDE) or (letter != " " and word[-1:] == " ")
+        if word and breaks and not closes:
+            yield word
+            word = ""
+        word += letter
+    if word:
+        yield word
+
+
+def can_write(text: str) -> bool:
+    """Whether a font here has every letter."""
+    return showable(text) == text
 
 
 def lacking(texts: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw
 
-from tellapart.drawing.lettering import Pen, common_font
+from tellapart.drawing.lettering import Pen, Say, common_font
 from tellapart.drawing.tiles import Kind, StageRow
 
 _PAPER, _INK, _GREY, _RULE = (250, 250, 248), (28, 30, 34), (104, 108, 114), (222, 222, 218)
@@ -23,7 +23,7 @@ _NAME, _SHAPE, _WIDEST, _BAR = 190, 150, 240, 150  # widths of the columns
 _TITLE, _TEXT, _SMALL = 24, 15, 13
 
 
-def draw_network(rows: Sequence[StageRow], *, name: str, size: int) -> Image.Image:
+def draw_network(rows: Sequence[StageRow], *, name: str, size: int, say: Say = str) -> Image.Image:
     """Each row: a box as wide as its maps are large, what it gives, and its share of the parameters and of the work."""
     columns = _columns()
     width = columns["work"] + _BAR + 90 + _MARGIN
@@ -34,15 +34,16 @@ def draw_network(rows: Sequence[StageRow], *, name: str, size: int) -> Image.Ima
     parameters, work = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
     pen.write((_MARGIN, _MARGIN), name, _TITLE, _INK, width - 2 * _MARGIN)
     head = f"{short(parameters)} parameters, {short(work)} multiply-adds for one picture of {size} x {size} pixels."
-    pen.write((_MARGIN, _MARGIN + _TITLE + 12), head, _TEXT, _GREY, width - 2 * _MARGIN)
+    pen.write((_MARGIN, _MARGIN + _TITLE + 12), say(head), _TEXT, _GREY, width - 2 * _MARGIN)
     for title, left in (("output", "shape"), ("parameters", "parameters"), ("multiply-adds", "work")):
-        pen.write((columns[left], top - 24), title, _SMALL, _GREY, 200)
+        pen.write((columns[left], top - 24), say(title), _SMALL, _GREY, 200)
     _draw_box(draw, columns["boxes"], top, _share(size, size), (208, 208, 204))
-    pen.write((_MARGIN, top + 12), "picture", _TEXT, _INK, _NAME)
+    pen.write((_MARGIN, top + 12), say("picture"), _TEXT, _INK, _NAME)
     pen.write((columns["shape"], top + 12), f"{size} x {size} x 3", _TEXT, _INK, _SHAPE)
     for number, row in enumerate(rows, 1):
-        _draw_row(pen, row, top + number * _ROW, columns, size, (parameters, work))
-    _draw_legend(pen, sorted({row.kind for row in rows}, key=list(_COLOURS).index), top + (len(rows) + 1) * _ROW + 14)
+        _draw_row(pen, row, top + number * _ROW, columns, size, (parameters, work), say)
+    kinds = sorted({row.kind for row in rows}, key=list(_COLOURS).index)
+    _draw_legend(pen, kinds, top + (len(rows) + 1) * _ROW + 14, say)
     return sheet
 
 
@@ -64,7 +65,7 @@ def _columns() -> dict[str, int]:
 
 
 def _draw_row(
-    pen: Pen, row: StageRow, top: int, columns: Mapping[str, int], size: int, totals: tuple[int, int]
+    pen: Pen, row: StageRow, top: int, columns: Mapping[str, int], size: int, totals: tuple[int, int], say: Say
 ) -> None:
     pen.write((_MARGIN, top + 12), row.name, _TEXT, _INK, _NAME - 12)
     side = math.sqrt(row.output[1] * row.output[2]) if len(row.output) == 3 else 1
@@ -78,7 +79,7 @@ def _draw_row(
                 [columns[left], top + 14, columns[left] + max(length, 1), top + 26], fill=_COLOURS[row.kind]
             )
             words = f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
-            pen.write((columns[left] + max(length, 1) + 8, top + 12), words, _SMALL, _GREY, 82)
+            pen.write((columns[left] + max(length, 1) + 8, top + 12), say(words), _SMALL, _GREY, 82)
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, left: int, top: int, share: float, colour: tuple[int, int, int]) -> None:
@@ -103,9 +104,10 @@ def _shape(output: Sequence[int]) -> str:
     return " x ".join(f"{number:,}" for number in output)
 
 
-def _draw_legend(pen: Pen, kinds: Sequence[Kind], top: int) -> None:
+def _draw_legend(pen: Pen, kinds: Sequence[Kind], top: int, say: Say) -> None:
     left = _MARGIN
     for kind in kinds:
         pen.draw.rounded_rectangle([left, top + 2, left + 12, top + 14], 3, fill=_COLOURS[kind])
-        left += 18 + pen.write((left + 18, top), kind, _SMALL, _GREY, 200) + 22
-    pen.write((left, top), "box width: height and width of the maps, on a logarithmic scale", _SMALL, _GREY, 600)
+        left += 18 + pen.write((left + 18, top), say(kind), _SMALL, _GREY, 200) + 22
+    told = "box width: height and width of the maps, on a logarithmic scale"
+    pen.write((left, top), say(told), _SMALL, _GREY, 600)

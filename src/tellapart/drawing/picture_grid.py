@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tellapart.drawing.lettering import Pen, common_font, font_for
+from tellapart.drawing.lettering import Pen, Say, common_font, joined, wrapped
 
 _PAPER, _INK, _GREY = (250, 250, 248), (28, 30, 34), (112, 116, 122)
 _MARGIN, _GAP = 28, 12  # pixels
@@ -19,16 +18,22 @@ _TITLE, _TEXT, _LINE = 24, 15, 22
 
 
 def draw_grid(
-    pictures: Sequence[NDArray[np.uint8]], names: Sequence[str], *, columns: int, title: str, told: str
+    pictures: Sequence[NDArray[np.uint8]],
+    names: Sequence[str],
+    *,
+    columns: int,
+    title: str,
+    told: Sequence[str],
+    say: Say = str,
 ) -> Image.Image:
-    """Square pictures [S, S, 3] of one size; `told` is a sentence under the title."""
+    """Square pictures [S, S, 3] of one size; `told` are the sentences under the title."""
     size = pictures[0].shape[0]
     cell = min(_MOST_CELL, size * math.ceil(_LEAST_CELL / size))
     rows = math.ceil(len(pictures) / columns)
     width = 2 * _MARGIN + columns * cell + (columns - 1) * _GAP
-    font = common_font([title, told, *names])
-    letter = font_for("x", _TEXT, font).getlength("x" * 100) / 100
-    lines = textwrap.wrap(told, max(20, int((width - 2 * _MARGIN) / letter)))
+    below = joined(map(say, told))
+    font = common_font([title, below, *names])
+    lines = wrapped(below, _TEXT, font, width - 2 * _MARGIN)
     top = _MARGIN + _TITLE + len(lines) * _LINE + 16
     pitch = cell + _LINE + _GAP
     sheet = Image.new("RGB", (width, top + rows * pitch - _GAP + _MARGIN), _PAPER)

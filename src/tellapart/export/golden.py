@@ -66,6 +66,7 @@ def _write_one(model: Model, picture: GoldenPicture, folder: Path, name: str) ->
             "format": decoded.format,
             "mode": decoded.mode,
             "sha256": _digest(picture.data),
+            "made": picture.made,
         },
         "width": decoded.width,
         "height": decoded.height,

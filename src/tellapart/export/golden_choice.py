@@ -1,13 +1,15 @@
 """Which pictures prove an export. In: the bytes of pictures, or none. Out: at most ten of them. Next: golden.py.
 
 Those that go wrong first: over twice the network's input, turned by EXIF, grey, with transparency, of each format; then others,
-evenly through the list. Where pictures may not leave the house, made ones stand in, of the same kinds.
+evenly through the list. Where pictures may not leave the house, made ones stand in, of the same kinds; and where there are none of
+those that go wrong first.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,12 @@ MOST = 10  # pictures
 MOST_PIXELS = 4_000_000  # of one: its pixels are kept without loss
 _LOOKED_AT = 300  # candidates
 _ORIENTATION = 0x0112
+# What goes wrong first, and the made picture that stands in where no other is of that kind.
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "large.png": frozenset({"over 2 times"}),
+    "large.jpg": frozenset({"JPEG", "over 4 times"}),  # these are decoded smaller
+    "turned.jpg": frozenset({"turned"}),
+}
 
 
 class GoldenPicture(NamedTuple):
@@ -25,6 +33,7 @@ class GoldenPicture(NamedTuple):
 
     name: str  # of its file
     data: bytes
+    made: bool = False  # for the purpose; it shows nothing
 
 
 class OfferedPicture(NamedTuple):
@@ -50,6 +59,18 @@ def choose(sources: Sequence[OfferedPicture], *, size: int) -> list[GoldenPictur
     return [GoldenPicture(one.name, one.read()) for one in (*found, *_spread(others, MOST - len(found)))]
 
 
+def completed(pictures: Sequence[GoldenPicture], *, size: int) -> list[GoldenPicture]:
+    """At most ten pictures: these, but for the last ones, where made ones must stand in for kinds that all lack.
+
+    The kinds are those that programs of others get wrong first: over twice the network's `size`, a JPEG over four times as large,
+    turned by EXIF.
+    """
+    kinds = [_kinds(OfferedPicture(one.name, partial(bytes, one.data)), size) for one in pictures]
+    lacking = [name for name, needed in _NEEDED.items() if not any(needed <= own for own in kinds)]
+    made = [one for one in made_pictures(size) if one.name in lacking]
+    return [*pictures[: MOST - len(made)], *made]
+
+
 def _spread(sources: Sequence[OfferedPicture], most: int) -> list[OfferedPicture]:
     places = np.linspace(0, len(sources) - 1, min(len(sources), most)).round().astype(int)
     return [sources[place] for place in places.tolist()]
@@ -72,7 +93,7 @@ def _kinds(source: OfferedPicture, size: int) -> frozenset[str]:
 
 def made_pictures(size: int) -> list[GoldenPicture]:
     """Ten pictures that show nothing and nobody, always the same: every kind that `choose` looks for."""
-    return [GoldenPicture(name, data) for name, data in _made(size)]
+    return [GoldenPicture(name, data, made=True) for name, data in _made(size)]
 
 
 def _made(size: int) -> Iterator[tuple[str, bytes]]:

@@ -59,6 +59,7 @@ class SentenceGraph:
             tensors=own.numbers,
             logits=f"{name}logits",
             novelty=output,
+            embedding=own.vectors,
             opset=own.opset,
             opsets=own.opsets,
         )

@@ -59,6 +59,7 @@ class WordGraph:
             parameters={f"{name}{key}": np.ascontiguousarray(value) for key, value in writing.numbers.items()},
             logits=f"{name}logits",
             novelty=f"{name}unknown_share",
+            embedding=f"{name}embedding",
             opsets={},
         )
 

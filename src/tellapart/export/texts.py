@@ -1,7 +1,8 @@
 """Classifiers of texts as model.onnx. In: TextGraphs, manifest. Out: bytes. Next: parity.py.
 
 tokens int32 [N, H, L], the rows of each part -> its own logits; of several parts the mean of their probabilities, and its logarithm
--> `logits` -> the record's calibration -> `probabilities`. `novelty` is that of the first part, times a scale.
+-> `logits` -> the record's calibration -> `probabilities`. `novelty` is that of the first part, times a scale. `embedding` [N, D]
+is what the networks among the parts know of a text, side by side; of n-grams alone there is none.
 Shapes: K classes; part p has rows [N, H_p, L].
 """
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
 OPSET = 17
+EMBEDDING = "embedding"
 LEAST_PROBABILITY = 1e-12  # of a mean, before its logarithm
 
 
@@ -36,6 +38,7 @@ class WrittenPart:
     opsets: Mapping[str, int] = field(default_factory=dict)  # of other domains than ONNX's own, by domain
     opset: int = OPSET
     tensors: Sequence[TensorProto] = ()  # more numbers, as another file has them
+    embedding: str = ""  # float32 [N, D], what a network knows of a text; "" of a part that is none
 
 
 class TextGraph(Protocol):
@@ -83,6 +86,8 @@ def assemble_texts(
         *ending,
         helper.make_node("Mul", [parts[0].novelty, "novelty_scale"], ["novelty"]),
     ]
+    vectors = [part.embedding for part in parts if part.embedding]
+    nodes += [] if vectors in ([], [EMBEDDING]) else [helper.make_node("Concat", vectors, [EMBEDDING], axis=1)]
     known = {name: value for one in graphs for name, value in one.known.items()}
     nodes += [helper.make_node("Identity", [f"known.{name}"], [name]) for name in known]
     parameters |= {f"known.{name}": value for name, value in known.items()}
@@ -94,6 +99,7 @@ def assemble_texts(
         [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes]),
             helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"]),
+            *([helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, ["N", "D"])] if vectors else []),
             *(
                 helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), list(value.shape))
                 for name, value in known.items()

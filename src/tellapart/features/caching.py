@@ -18,6 +18,8 @@ from tellapart.features.backbone import list_backbones, remove_backbones
 from tellapart.features.cache import Cache
 from tellapart.features.row_folder import clear_rows, rows_info
 from tellapart.reporter import Reporter, Silent
+from tellapart.sources.remote.blocks import FOLDER as REMOTE
+from tellapart.sources.remote.blocks import limit_bytes as remote_limit_bytes
 from tellapart.storage import TOOLS, cache_folder, cache_limit_bytes, stand_in_for_cache, storage_errors
 
 _NOBODY = Silent()
@@ -74,6 +76,7 @@ def describe_cache() -> dict[str, Any]:
         "row_stores": {"count": rows.stores, "size_bytes": rows.size_bytes},
         "backbones": [path.name for path in list_backbones(folder)],
         "tools": {"names": _tools(folder), "size_bytes": _bytes_of(folder / TOOLS)},
+        "remote": {"size_bytes": _bytes_of(folder / REMOTE), "limit_bytes": remote_limit_bytes()},
     }
 
 
@@ -101,9 +104,9 @@ def clear_cache() -> int:
         with storage_errors(folder):
             remove_backbones(folder)
             clear_rows(folder)
-            tools = folder / TOOLS
-            gone += _bytes_of(tools)
-            shutil.rmtree(tools, ignore_errors=True)
+            for inner in (folder / TOOLS, folder / REMOTE):
+                gone += _bytes_of(inner)
+                shutil.rmtree(inner, ignore_errors=True)
     return gone + max(0, before - _size() - rows_info(folder).size_bytes)
 
 

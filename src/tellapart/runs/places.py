@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from tellapart.errors import SettingsError
+from tellapart.sources.remote.addresses import is_remote
 from tellapart.storage import storage_errors
 
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
@@ -15,6 +16,8 @@ _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arr
 
 def moved_data(before: Path, now: Path) -> Path:
     """Where a folder or table lies now: `now`, or the table of its name in that folder. Raises: SettingsError."""
+    if is_remote(now):
+        return now
     table = now / before.name
     if now.is_dir() and table.is_file():
         return table.absolute()

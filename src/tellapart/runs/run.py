@@ -25,7 +25,8 @@ from tellapart.runs.places import moved_data, point_latest
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
-from tellapart.storage import current_umask, own_folder, storage_errors, write_bytes, write_json
+from tellapart.sources.places import whole_path
+from tellapart.storage import current_umask, own_folder, storage_errors, sweep_parts, write_bytes, write_json
 from tellapart.training.checkpoint_version import check_folder
 
 MARKER = "unfinished.json"
@@ -103,7 +104,7 @@ def _is_planned(folder: Path) -> bool:
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
     given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights, "base": settings.base}
-    whole = {name: None if path is None else os.path.abspath(path) for name, path in given.items()}
+    whole = {name: None if path is None else whole_path(path) for name, path in given.items()}
     if settings.embeddings is not None and os.path.isdir(settings.embeddings):  # else it is a name
         whole["embeddings"] = os.path.abspath(settings.embeddings)
     told = {"root": settings.reading.root, "classes": settings.reading.classes}
@@ -282,6 +283,7 @@ def resume_run(
     if (folder / SEARCH).is_dir() and not searching:
         raise SettingsError(f"the run {folder} begins with a search. Go on with it: tellapart search --resume {folder}")
     check_folder(folder / "checkpoints")
+    sweep_parts(folder)
     settings = make_settings(read_recipe(folder / "recipe.toml"))
     if pictures is None and not Path(settings.data).exists():
         raise SettingsError(

@@ -18,6 +18,11 @@ class Network(Protocol):
         """Whether a picture is answered in tiles, which fill batches of their own: then `run_tiles` is called, else the others."""
         ...
 
+    @property
+    def many(self) -> int:
+        """How many of its inputs count as one picture, in the queue and in a batch: 1, and 16 of texts."""
+        ...
+
     def prepare(self, picture: Any) -> tuple[NDArray[Any], Any]:
         """A picture to the network's input [...], and what is wanted again beside its outputs. Raises: PictureError."""
 

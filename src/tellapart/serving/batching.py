@@ -115,9 +115,9 @@ class Batcher:
 
     def _enter(self, network: Network, pictures: Sequence[Any], timeout: float) -> QueuedRequest:
         count, now = len(pictures), self._now()
-        if count > self.limit:
+        if count > (most := self.limit * network.many):
             raise TooLarge(
-                f"{count:,} pictures in one request; at most {self.limit:,} are taken, as many as may wait (--queue). "
+                f"{count:,} pictures in one request; at most {most:,} are taken, as many as may wait (--queue). "
                 "Send several requests."
             )
         loop = asyncio.get_running_loop()
@@ -134,15 +134,15 @@ class Batcher:
             missing=count,
         )
         with self._changed:
-            self._check(count, now=now, patience=timeout)
-            self._line.join(request, network, count, now=now)
+            self._check(count, now=now, patience=timeout, many=network.many)
+            self._line.join(request, network, count, now=now, many=network.many)
             self._changed.notify(count)
         return request
 
-    def _check(self, count: int, *, now: float, patience: float = math.inf) -> None:
+    def _check(self, count: int, *, now: float, patience: float = math.inf, many: int = 1) -> None:
         if self._closing:
             raise Stopping("the server is shutting down. Send the request again, to another one.")
-        self._line.check(count, now=now, patience=patience)
+        self._line.check(count, now=now, patience=patience, many=many)
 
     def _work(self, core: int | None) -> None:
         yield_to_others()
@@ -197,8 +197,9 @@ class Batcher:
             for request, _ in owners:
                 request.failure = error
         done = self._now()
-        for row, (request, index) in enumerate(owners):
-            self._settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
+        with self._changed:
+            for row, (request, index) in enumerate(owners):
+                _settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
         self._learn(taken, len(inputs), started, decoded, done)
 
     def _process_tiles(self, taken: TakenBatch, started: float) -> None:
@@ -209,7 +210,8 @@ class Batcher:
                 self._check_wanted(request)
                 check = functools.partial(self._check_wanted, request)
                 row, request.beside[index] = request.network.run_tiles(request.pictures[index], check)
-                self._settle(taken, request, index, row, "")
+                with self._changed:
+                    _settle(taken, request, index, row, "")
                 read += 1
             except Exception as error:
                 self._fail(taken, request, index, error)
@@ -245,26 +247,27 @@ class Batcher:
 
     def _fail(self, taken: TakenBatch, request: QueuedRequest, index: int, error: Exception) -> None:
         """A picture that cannot be read is told; whatever else is raised belongs to its request; the thread must live on."""
-        if isinstance(error, PictureError):
-            self._settle(taken, request, index, None, str(error))
-        else:
+        told = str(error) if isinstance(error, PictureError) else ""
+        if not isinstance(error, PictureError):
             request.failure = error
-            self._settle(taken, request, index, None, "")
-
-    def _settle(
-        self, taken: TakenBatch, request: QueuedRequest, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
-    ) -> None:
-        request.rows[index], request.errors[index] = row, error
-        with self._changed:  # two threads may hold pictures of one request
-            request.missing -= 1
-            if request.missing == 0:
-                taken.finished.append(request)
+        with self._changed:
+            _settle(taken, request, index, None, told)
 
     def _tell(self, finished: list[QueuedRequest]) -> None:
         for loop in {request.loop for request in finished}:
             mine = [request for request in finished if request.loop is loop]
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(_answer, mine)
+
+
+def _settle(
+    taken: TakenBatch, request: QueuedRequest, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
+) -> None:
+    """What came of a picture; in the lock, since two threads may hold pictures of one request."""
+    request.rows[index], request.errors[index] = row, error
+    request.missing -= 1
+    if request.missing == 0:
+        taken.finished.append(request)
 
 
 def _answer(requests: list[QueuedRequest]) -> None:

@@ -16,6 +16,7 @@ from tellapart.serving.bodies import shown
 from tellapart.serving.pictures import TEXT
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.scaled import REMEDY
+from tellapart.texts.cleaning import as_utf8
 
 MAX_DIMENSIONS = 4
 _PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
@@ -83,7 +84,7 @@ def flattened(values: Sequence[Any], name: str) -> list[Any]:
 def as_bytes(value: Any, name: str) -> bytes:
     """A picture file in JSON is base64, since JSON has no bytes."""
     if name == TEXT and isinstance(value, str):  # itself, as Triton takes strings
-        return value.encode("utf-8", "replace")
+        return as_utf8(value)
     if isinstance(value, bytes):
         return value
     if isinstance(value, dict) and set(value) == {"b64"}:

@@ -22,6 +22,7 @@ from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found
 
 _USUAL = EngineChoice()
+TEXTS_A_PICTURE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -68,6 +69,11 @@ class Version:
     def takes_texts(self) -> bool:
         """Whether it answers texts, and no pictures."""
         return self.model.manifest.pictures is None
+
+    @property
+    def many(self) -> int:
+        """How many of its inputs count as one picture; see Network."""
+        return TEXTS_A_PICTURE if self.takes_texts else 1
 
     @property
     def input(self) -> str:

@@ -76,7 +76,7 @@ class _PlainEndpoints:
             )
         self._service.admit()
         files = await read_pictures(await read_body(request, self._limits), request)
-        most = self._service.batcher.limit
+        most = self._service.batcher.limit * version.many
         if len(files) > most:  # all of a request waits in the queue, or nothing
             raise TooLarge(
                 f"{len(files):,} files in one request; at most {most:,} are taken, as many as may wait (--queue). Send "

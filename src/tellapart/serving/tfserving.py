@@ -39,6 +39,7 @@ from tellapart.serving.tensors import (
     holds_files,
 )
 from tellapart.serving.tfserving_described import DECISIONS, DEFAULT, PREPARED, SIGNATURES, write_metadata, write_status
+from tellapart.texts.cleaning import as_utf8
 
 _KEYS = {"signature_name", "instances", "inputs"}
 
@@ -220,7 +221,7 @@ def _pictures(rows: Sequence[Any], prepared: bool, texts: bool, accept: Accept) 
 
 
 def _text(row: str) -> Encoded:
-    return Encoded(row.encode("utf-8", "replace"))
+    return Encoded(as_utf8(row))
 
 
 def _picture(row: Any, prepared: bool, accept: Accept) -> Picture:

@@ -38,6 +38,7 @@ class _Lane:
     pace: float = 0.0  # seconds a picture, of one thread; 0 before the first batch
     requests: int = 0  # that wait
     pictures: int = 0  # of them that wait
+    many: int = 1  # of its inputs that count as one picture: 16 of texts, which are as quick as that
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,12 +69,12 @@ class WaitingLine(Generic[Request]):
         self._standing_since: float | None = None  # when it was last empty; None: it is
         self.pictures = 0  # that wait
 
-    def check(self, count: int, *, now: float, patience: float = math.inf) -> None:
-        """Raises: Overloaded when a request of `count` pictures should not be taken now.
+    def check(self, count: int, *, now: float, patience: float = math.inf, many: int = 1) -> None:
+        """Raises: Overloaded when a request of `count` pictures should not be taken now; `many` of them count as one.
 
         `patience`: how long the request may wait; one that would be late is refused before it is begun.
         """
-        if self.pictures + count > self._limit:
+        if sum(lane.pictures / lane.many for lane in self._busy) + count / many > self._limit:
             self._refuse(f"{self.pictures:,} pictures are waiting, and at most {self._limit:,} may")
         wait, most = self.estimate(), self._longest_wait()
         if wait > patience:
@@ -81,9 +82,10 @@ class WaitingLine(Generic[Request]):
         if self._standing_since is not None and now - self._standing_since > most and wait > most:
             self._refuse(f"a picture waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
 
-    def join(self, request: Request, network: Owner, count: int, *, now: float) -> None:
-        """A request takes its place behind all others."""
-        lane = self._lanes.setdefault(network, _Lane())
+    def join(self, request: Request, network: Owner, count: int, *, now: float, many: int = 1) -> None:
+        """A request takes its place behind all others; `many` of the network's inputs count as one picture."""
+        lane = self._lanes.setdefault(network, _Lane(many=many))
+        lane.many = many
         self._busy.add(lane)
         lane.requests += 1
         lane.pictures += count
@@ -95,7 +97,7 @@ class WaitingLine(Generic[Request]):
     def seconds_to_fill(self, *, now: float) -> float:
         """How long the next batch may still wait for more pictures; 0 or less: take it. Somebody must be waiting."""
         network, lane = self._line[0].network, self._line[0].lane
-        if self._max_delay == 0 or lane.pictures >= self._max_batch:
+        if self._max_delay == 0 or lane.pictures >= self._max_batch * lane.many:
             return 0.0
         oldest = min(one.entered for one in self._line if one.network is network)
         return oldest + self._max_delay - now
@@ -103,7 +105,8 @@ class WaitingLine(Generic[Request]):
     def next_size(self, *, share: int, seconds: float) -> int:
         """How many pictures the next batch should have: one of `share` parts, and no longer than `seconds`."""
         lane = self._line[0].lane
-        size = min(self._max_batch, math.ceil(lane.pictures / share))
+        least = min(lane.pictures, lane.many)  # fewer take as long
+        size = min(self._max_batch * lane.many, max(least, math.ceil(lane.pictures / share)))
         return max(1, int(min(size, seconds / lane.pace))) if lane.pace else size
 
     def take(self, size: int) -> list[tuple[Request, int]]:

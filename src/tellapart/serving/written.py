@@ -12,6 +12,7 @@ from starlette.requests import Request
 from tellapart.serving.bodies import File, read_aside, read_form, read_json, shown
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.tensors import IMAGE, TEXT, from_base64
+from tellapart.texts.cleaning import as_utf8
 
 _DATA = "data:"
 
@@ -40,7 +41,7 @@ def _texts(given: Any) -> list[File]:
     texts = given if isinstance(given, list) else [given]
     if not texts or not all(isinstance(text, str) for text in texts):
         raise Refusal(f"`{TEXT}` is {shown(given)[:60]}; it must be a string, or a list of them.")
-    return [File(name="", data=text.encode("utf-8", "replace")) for text in texts]
+    return [File(name="", data=as_utf8(text)) for text in texts]
 
 
 def _from_json(body: bytes) -> list[File]:

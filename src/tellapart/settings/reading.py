@@ -16,6 +16,7 @@ from tellapart.data.examples import ReadOptions
 from tellapart.errors import SettingsError
 from tellapart.settings.rules import rule
 from tellapart.settings.tree import TrainSettings
+from tellapart.sources.remote.addresses import tell
 from tellapart.storage import storage_errors
 
 _RANGE = "data.range"  # in words; `data` itself is the name of what is learned from
@@ -86,7 +87,10 @@ def read_recipe(path: Path) -> dict[str, Any]:
     settings = values.get("settings")
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} has no [settings] table. Give the recipe.toml of a run.")
-    return renamed(settings)
+    found = renamed(settings)
+    if isinstance(found.get("data"), str):
+        found["data"] = tell(found["data"])
+    return found
 
 
 def read_options(data: str | os.PathLike[str], **told: Any) -> ReadOptions:

@@ -31,6 +31,7 @@ from tellapart.settings.parts import (
     ReadingSettings,
     SplitSettings,
 )
+from tellapart.sources.remote.addresses import tell
 
 Strategy = Literal["auto", "probe", "finetune", "scratch"]
 # What a training's result does not depend on.
@@ -93,6 +94,11 @@ class TrainSettings(Part):
     augment: AugmentSettings = AugmentSettings()
     loop: LoopSettings = LoopSettings()
 
+    @field_validator("data")
+    @classmethod
+    def _without_secrets(cls, value: str) -> str:
+        return tell(value)
+
     @field_validator("budget", mode="before")
     @classmethod
     def _budget_is_a_time(cls, value: Any) -> Any:
@@ -120,10 +126,10 @@ class TrainSettings(Part):
 
     @model_validator(mode="after")
     def _only_a_crop_has_a_share(self) -> TrainSettings:
-        if self.network.crop is not None and self.network.fit in ("pad", "squash", "tile"):
+        if self.network.crop is not None and self.network.fit in ("pad", "squash", "crop_or_pad", "tile"):
             raise ValueError(
-                f"network.crop is {self.network.crop}, but network.fit {self.network.fit} shows the whole picture. Leave one of "
-                "them out"
+                f"network.crop is {self.network.crop}, but network.fit {self.network.fit} has no such share. Leave one of them "
+                "out"
             )
         return self
 

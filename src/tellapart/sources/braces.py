@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from tellapart.errors import DataError
+from tellapart.sources.remote.addresses import share
 
 MOST = 100_000  # names that one pattern may stand for
 _PART = re.compile(r"\{([^{}]*)\}")
@@ -34,7 +35,9 @@ def expand_braces(text: str) -> list[str]:
         if total > MOST:
             raise _too_many(text)
     pieces.append([text[end:]])
-    return ["".join(parts) for parts in itertools.product(*pieces)]
+    names = ["".join(parts) for parts in itertools.product(*pieces)]
+    share(text, names)
+    return names
 
 
 def _is_part(part: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from tellapart.sources.places import Stamp, stamp_of
 
 Opened = TypeVar("Opened")
 
@@ -18,12 +19,11 @@ class OpenFiles(Generic[Opened]):
         """`most` files stay open, those that were asked for last."""
         self._opening, self._most = opening, most
         self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[str, int, int], Opened] = OrderedDict()
+        self._open: OrderedDict[Stamp, Opened] = OrderedDict()
 
     def get(self, path: str) -> Opened:
         """A file, opened once. Raises: what opening it raises; OSError."""
-        status = os.stat(path)
-        key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        key = stamp_of(path)
         with self._lock:
             if key not in self._open:
                 self._open[key] = self._opening(path)

@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.open_files import OpenFiles
+from tellapart.sources.places import open_binary
+from tellapart.sources.remote.addresses import is_remote
 
 # What a damaged file makes pyarrow raise: texts that are no UTF-8, dates beyond the calendar ...
 DAMAGED = (pa.ArrowException, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
@@ -38,7 +40,7 @@ class ColumnFile:
         """Raises: pyarrow.ArrowException where it is no such file; OSError."""
         self._parquet: pq.ParquetFile | None = None
         self._batches: list[pa.RecordBatch] = []
-        source = pa.memory_map(path)
+        source = pa.PythonFile(open_binary(path), mode="r") if is_remote(path) else pa.memory_map(path)
         if source.read(4) == b"PAR1":
             self._parquet = pq.ParquetFile(source)
             self.schema = self._parquet.schema_arrow

@@ -12,11 +12,12 @@ import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
 
 from tellapart.errors import DataError, PictureError, StorageError
 from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.members import MAX_MEMBERS, Contents
+from tellapart.sources.places import Stamp, is_there, open_binary, stamp_of
+from tellapart.sources.remote.addresses import is_remote
 
 TABLES = (".parquet", ".pq", ".arrow", ".feather")  # that may hold pictures
 _ARRAYS = (".npz", ".npy", "ubyte", "ubyte.gz", ".bin")  # how the names of files end that may hold arrays of pictures
@@ -27,25 +28,17 @@ _MOST_OPEN = 1_000  # archives whose lists of members are kept
 _PathLike = str | os.PathLike[str]
 
 
-class _Key(NamedTuple):
-    path: str
-    size: int
-    changed: int  # ns
-    inode: int
-
-
 class _Listed:
     """The lists of members of the archives that were opened last, in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._one_each: dict[_Key, threading.Lock] = {}
-        self._known: OrderedDict[_Key, Contents] = OrderedDict()
+        self._one_each: dict[Stamp, threading.Lock] = {}
+        self._known: OrderedDict[Stamp, Contents] = OrderedDict()
 
     def get(self, path: str) -> Contents:
         """An archive's contents, listed once. Raises: DataError, OSError."""
-        status = os.stat(path)
-        key = _Key(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)
+        key = stamp_of(path)
         with self._lock:
             found = self._known.get(key)
             if found is not None:
@@ -56,11 +49,11 @@ class _Listed:
             with self._lock:
                 found = self._known.get(key)
             if found is None:
-                found = _open(key.path)
+                found = _open(path)
                 self._keep(key, found)
         return found
 
-    def _keep(self, key: _Key, contents: Contents) -> None:
+    def _keep(self, key: Stamp, contents: Contents) -> None:
         with self._lock:
             self._known[key] = contents
             self._one_each.pop(key, None)
@@ -88,7 +81,7 @@ _LISTED = _Listed()
 
 def is_archive(path: _PathLike) -> bool:
     """Whether a path is a file whose name says that it is an archive that we read."""
-    return os.fspath(path).lower().endswith(ENDINGS) and os.path.isfile(path)
+    return os.fspath(path).lower().endswith(ENDINGS) and (os.path.isfile(path) or is_remote(path))
 
 
 def is_picture_table(path: _PathLike) -> bool:
@@ -98,7 +91,7 @@ def is_picture_table(path: _PathLike) -> bool:
 
 def is_column_table(path: _PathLike) -> bool:
     """Whether a path is a file whose name says that it is parquet or Arrow."""
-    return os.fspath(path).lower().endswith(TABLES) and os.path.isfile(path)
+    return os.fspath(path).lower().endswith(TABLES) and (os.path.isfile(path) or is_remote(path))
 
 
 def is_array_file(path: _PathLike) -> bool:
@@ -151,6 +144,8 @@ def read_bytes(path: _PathLike) -> bytes:
     except (NotADirectoryError, FileNotFoundError):  # Windows says the second of a path that goes on behind a file
         inside, row = split_path(path), split_table(path)
         if inside is None and row is None:
+            if is_remote(path):
+                return _read_remote(path)
             raise
         return _read_member(*inside) if inside is not None else _read_row(*(row or ("", "")))
     try:
@@ -165,7 +160,7 @@ def exists(path: _PathLike) -> bool:
         return True
     inside = split_path(path)
     if inside is None:
-        return split_table(path) is not None
+        return split_table(path) is not None or (is_remote(path) and is_there(path))
     try:
         return _LISTED.get(inside[0]).find(inside[1]) is not None
     except (DataError, OSError):
@@ -182,6 +177,12 @@ def _read_member(archive: str, name: str) -> bytes:
         raise FileNotFoundError(errno.ENOENT, "the archive has no such member", f"{archive}/{name}")
     _check_size(member.size)
     return contents.read(member)
+
+
+def _read_remote(path: _PathLike) -> bytes:
+    _check_size(stamp_of(path).size)
+    with open_binary(path) as file:
+        return file.read()
 
 
 def _read_row(table: str, member: str) -> bytes:
@@ -217,6 +218,6 @@ def _check_size(size: int) -> None:
 
 def _is_zip(path: str) -> bool:
     """By its first bytes: the name may be wrong."""
-    with open(path, "rb") as file:
+    with open_binary(path) as file:
         head = file.read(4)
     return head in (b"PK\3\4", b"PK\5\6") or (path.lower().endswith(".zip") and head[:2] != b"\x1f\x8b")

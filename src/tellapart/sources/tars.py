@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import IO, Any
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.gzips import GzipDamaged, GzipReader, Marks
 from tellapart.sources.members import FREE_BYTES, LINK, MAX_GROWTH, MAX_INDEX_BYTES, SPECIAL, Contents, Member, collect
+from tellapart.sources.places import open_binary, stamp_of
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 512
@@ -33,10 +33,10 @@ class _Plain:
 
 def open_tar(path: str) -> Contents:
     """List a tar's files; one with gzip is gone over once. Raises: DataError where it is none, is damaged, or breaks a limit."""
-    with open(path, "rb") as file:
+    with open_binary(path) as file:
         packed = file.read(2) == _GZIP_MAGIC
     ignored: Counter[str] = Counter()
-    size_bytes, marks = os.path.getsize(path), None
+    size_bytes, marks = stamp_of(path).size, None
     try:
         if packed:
             # Also what lies between the members grows: it must be unpacked to pass it by.
@@ -44,7 +44,7 @@ def open_tar(path: str) -> Contents:
             read = functools.partial(_read_packed, path, marks)
         else:
             read = functools.partial(_read_plain, path)
-        with open(path, "rb") as file:
+        with open_binary(path) as file:
             source = GzipReader(file, marks, most_bytes=MAX_INDEX_BYTES, filling=True) if marks else _Plain(file)
             return collect(path, size_bytes, _members(source, ignored), ignored, read)
     except (tarfile.TarError, GzipDamaged, EOFError, ValueError, RecursionError) as error:
@@ -78,7 +78,7 @@ def _members(file: Any, ignored: Counter[str]) -> Iterator[Member]:
 
 
 def _read_plain(path: str, member: Member) -> bytes:
-    with open(path, "rb") as file:
+    with open_binary(path) as file:
         file.seek(member.offset)
         data = file.read(member.size)
     return _whole(data, member)
@@ -86,7 +86,7 @@ def _read_plain(path: str, member: Member) -> bytes:
 
 def _read_packed(path: str, marks: Marks, member: Member) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_binary(path) as file:
             reader = marks.reader(file, member.offset, most_bytes=_MOST_AT_ONCE)
             data = reader.read(member.size)
             marks.leave(reader)

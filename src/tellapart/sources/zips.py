@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.members import LINK, MAX_INDEX_BYTES, SPECIAL, Contents, Member, collect
+from tellapart.sources.places import open_binary, open_raw, stamp_of
 
 _UTF8 = 0x800  # of the flags: the name is UTF-8
 _ENCRYPTED = 0x1
@@ -37,9 +38,9 @@ class _Bounded(io.BufferedReader):
 def open_zip(path: str) -> Contents:
     """List a zip's files. Raises: DataError where it is none, is damaged, or breaks a limit; OSError."""
     ignored: Counter[str] = Counter()
-    size_bytes = os.path.getsize(path)
+    size_bytes = stamp_of(path).size
     try:
-        with _Bounded(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+        with _Bounded(open_raw(path)) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, RecursionError) as error:
         raise DataError(
@@ -110,7 +111,7 @@ def _read(path: str, member: Member) -> bytes:
         raise PictureError(
             f"would grow from {member.packed:,} bytes to {member.size:,}, as what is made to fill a memory does"
         )
-    with open(path, "rb") as file:
+    with open_binary(path) as file:
         file.seek(member.offset)
         header = file.read(_HEADER.size)
         signature, name, extra = _HEADER.unpack(header) if len(header) == _HEADER.size else (b"", 0, 0)

@@ -230,6 +230,8 @@ class OwnNetwork:
     finish: Callable[[Prepared, Fitted], Candidate]  # of the trained network
     # Of what came before, as it was chosen, and that network, Validated; where the strategy is free and has a budget.
     choose: Callable[[Choice[Any], Any, Dataset], Choice[Any]]
+    # Why a free strategy without a budget did not try it, and what it would take: a sentence, of the texts [N].
+    untried: Callable[[TrainSettings, Dataset, Sequence[str]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,3 +65,11 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _UNSEEN.sub("", _SURROGATES.sub(REPLACED, text)))
     return _BLANKS.sub(" ", _CONTROLS.sub(" ", text).casefold()).strip()
+
+
+def as_utf8(text: str) -> bytes:
+    """A text as bytes; half a surrogate pair, which has none, becomes U+FFFD, as where a text is cleaned."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

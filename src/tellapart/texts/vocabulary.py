@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from tellapart.texts.cleaning import clean
 from tellapart.texts.ngrams import Numbers, Places, Rules, find_grams
 
+_DRAWERS, _MOST_STEPS = 2, 32  # drawers of the vocabulary for each known n-gram, and known ones in one of them
 STEPS = 1000  # in which the share of unknown n-grams is told, from 0 to STEPS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class GramInputs:
     """How a model takes n-grams; a TextPart of B blocks."""
 
@@ -44,6 +46,34 @@ class GramInputs:
     def at_once(self) -> int:
         """How many texts are best answered together."""
         return 128
+
+    def places(self, numbers: Numbers) -> Places:
+        """Where in `known` each of G numbers stands; -1 of one that is not known."""
+        if not len(self.known):
+            return np.full(len(numbers), -1, dtype=np.int64)
+        firsts, longest, shift = self._drawers
+        if longest > _MOST_STEPS:  # no vocabulary of ours, whose numbers are spread evenly
+            place = np.minimum(np.searchsorted(self.known, numbers), len(self.known) - 1)
+        else:
+            place = firsts[numbers >> shift]
+            for _ in range(longest):  # up to the first that is not smaller, a step of all at a time
+                place += self._padded[place] < numbers
+        return np.where((self._padded[place] == numbers) & (place < len(self.known)), place, -1)
+
+    @cached_property
+    def _drawers(self) -> tuple[Places, int, np.uint64]:
+        """The first known number of each drawer (by how the numbers begin), how many the fullest has, and what is cut off.
+
+        Looking there is several times as quick as halving the vocabulary, each step of which waits for the memory.
+        """
+        bits = min(22, max(1, (_DRAWERS * len(self.known)).bit_length()))
+        shift = np.uint64(64 - bits)
+        counts = np.bincount((self.known >> shift).astype(np.int64), minlength=1 << bits)
+        return np.cumsum(counts) - counts, int(counts.max()), shift
+
+    @cached_property
+    def _padded(self) -> Numbers:
+        return np.append(self.known, np.uint64(2**64 - 1))  # one may step behind the last
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Of N texts, cleaned or not: int32 [N, B, L], L the most n-grams of one block of one text and 1."""
@@ -73,9 +103,8 @@ def look_up(texts: Sequence[str], inputs: GramInputs) -> FoundGrams:
     total, known = np.zeros(count), np.zeros(count)
     keys = []
     for grams in find_grams(texts, inputs.rules):
-        place = np.searchsorted(inputs.known, grams.numbers)
-        place[place == len(inputs.known)] = 0
-        there = inputs.known[place] == grams.numbers if len(inputs.known) else np.zeros(len(place), dtype=np.bool_)
+        place = inputs.places(grams.numbers)
+        there = place >= 0
         total += np.bincount(grams.rows, minlength=count)
         known += np.bincount(grams.rows[there], minlength=count)
         keys.append((grams.rows[there] * inputs.rules.blocks + grams.block) * width + place[there])

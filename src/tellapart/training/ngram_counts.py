@@ -17,10 +17,10 @@ from tellapart.storage import cache_folder
 from tellapart.texts.cleaning import in_parts
 from tellapart.texts.ngrams import Numbers, Rules, find_grams
 from tellapart.texts.vocabulary import GramInputs, look_up
-from tellapart.training.ngram_rows import KeptRows, Rows, StoredRows, parts_of
+from tellapart.training.ngram_rows import CountRows, KeptRows, StoredRows, parts_of
 
 MOST_GRAMS = 400_000  # the most frequent ones of all that are in two texts or more
-_MOST_KEPT = 30_000_000  # n-grams of texts, each as often as it counts, from which they are kept on disk
+_MOST_KEPT = 8_000_000  # n-grams of texts, each as often as it counts, from which they are kept on disk
 _MOST_INT32 = 2**31 - 1
 LEAST_TEXTS = 2  # texts that must have an n-gram for the model to know it
 
@@ -33,7 +33,7 @@ class CountedTexts:
 
     inputs: GramInputs
     frequency: Floats  # [F], inverse document frequency: ln((1 + N) / (1 + texts with it)) + 1
-    rows: Rows  # [N, F]
+    rows: CountRows  # [N, F]
     unknown: NDArray[np.float64]  # [N], the share of n-grams that the model does not know
 
     @property
@@ -144,17 +144,17 @@ def _counted_parts(texts: Sequence[str], inputs: GramInputs, frequency: Floats) 
         )
 
 
-def class_ratios(rows: Rows, labels: NDArray[np.int64], *, classes: int) -> Floats:
+def class_ratios(rows: CountRows, labels: NDArray[np.int64], *, classes: int) -> Floats:
     """How much more of its texts than of the others' each class has each n-gram in, as logarithms, float32 [K, F].
 
     Source: Wang and Manning 2012, "Baselines and Bigrams", ACL P12-2018, section 2, one class against the others.
     """
     _, grams = rows.shape
-    within = np.ones(classes * grams)
+    counted = np.ones(classes * grams)
     for first, matrix in parts_of(rows):
         own = np.repeat(labels[first : first + matrix.shape[0]], np.diff(matrix.indptr))
-        within += np.bincount(own * grams + matrix.indices, minlength=classes * grams)
-    within = within.reshape(classes, grams)
+        counted += np.bincount(own * grams + matrix.indices, minlength=classes * grams)
+    within = counted.reshape(classes, grams)
     beyond = within.sum(axis=0, keepdims=True) - within - (classes - 2)
     within /= within.sum(axis=1, keepdims=True)
     beyond /= beyond.sum(axis=1, keepdims=True)

@@ -19,6 +19,7 @@ from tellapart.texts.ngrams import Rules
 from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
+from tellapart.training.memory import give_freed_memory_back
 from tellapart.training.ngram_counts import (
     LEAST_TEXTS,
     MOST_GRAMS,
@@ -27,7 +28,7 @@ from tellapart.training.ngram_counts import (
     learn_grams,
     store_texts_in,
 )
-from tellapart.training.ngram_rows import KeptRows, Rows
+from tellapart.training.ngram_rows import CountRows, KeptRows
 from tellapart.training.quasi_newton import Numbers
 from tellapart.training.sparse_softmax import Floats, SparseSoftmax, SparseSolution
 
@@ -127,8 +128,10 @@ def fit_ngrams(
     if len(few) < len(texts):  # what was chosen is learned from all of them
         before = counted.inputs
         del counted
+        give_freed_memory_back()
         counted = _count(texts, best.chosen.rules, given)
         best.start = _moved(best.start, before, counted.inputs)
+        give_freed_memory_back()
     fitted = _fit(counted.rows, labels, weights, classes, best.chosen, best.start)
     held_out = np.full((len(texts), classes), np.nan, dtype=np.float32)
     if best.logits is not None:
@@ -214,7 +217,7 @@ def _count(texts: Sequence[str], rules: Rules, given: GivenGrams) -> CountedText
 
 
 def _fit(
-    rows: Rows, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Numbers | None
+    rows: CountRows, labels: NDArray[np.int64], weights: Floats, classes: int, chosen: NgramTrial, start: Numbers | None
 ) -> SparseSolution:
     scales = class_ratios(rows, labels, classes=classes) if chosen.by_class else None
     problem = SparseSoftmax(rows, labels, weights, scales, classes=classes, workers=cores())

@@ -1,4 +1,4 @@
-"""Rows of counted n-grams, in memory or on disk. In: parts of a matrix. Out: Rows. Next: ngram_counts.py.
+"""Rows of counted n-grams, in memory or on disk. In: parts of a matrix. Out: CountRows. Next: ngram_counts.py.
 
 Of a million texts the counts alone would fill the memory. Then only the numbers of the n-grams are written, to a file that
 vanishes with the process however it ends, and the values are worked out again whenever a part is read.
@@ -41,7 +41,7 @@ class Walked(NamedTuple):
     back: Floats  # [F, K], the rows turned, times what the step left
 
 
-class Rows(Protocol):
+class CountRows(Protocol):
     """N rows of F known n-grams; what of each text is known, every block of length 1."""
 
     @property
@@ -62,17 +62,17 @@ class Rows(Protocol):
         ...
 
 
-def as_rows(given: Rows | Any) -> Rows:
-    """SciPy's CSR as Rows; Rows as they are."""
+def as_rows(given: CountRows | Any) -> CountRows:
+    """SciPy's CSR as CountRows; CountRows as they are."""
     return KeptRows(given) if hasattr(given, "indptr") else given
 
 
-def parts_of(rows: Rows) -> Iterator[tuple[int, Any]]:
+def parts_of(rows: CountRows) -> Iterator[tuple[int, Any]]:
     """All parts, in order."""
     return (rows.part(number) for number in range(len(rows)))
 
 
-def walk(rows: Rows, weight: Floats, step: Step, mapped: Mapped) -> Walked:
+def walk(rows: CountRows, weight: Floats, step: Step, mapped: Mapped) -> Walked:
     """Each row times `weight` [F, K], then `step`, then the rows turned times what that left: a part at a time."""
 
     def lane(first: int) -> Walked:
@@ -102,7 +102,7 @@ class KeptRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """See Rows."""
+        """See CountRows."""
         count, grams = self._matrix.shape
         return int(count), int(grams)
 
@@ -110,12 +110,12 @@ class KeptRows:
         return len(self._borders) - 1
 
     def part(self, number: int) -> tuple[int, Any]:
-        """See Rows."""
+        """See CountRows."""
         first, last = self._borders[number : number + 2]
         return first, self._matrix if len(self) == 1 else _span(self._matrix, first, last)
 
     def whole(self) -> Any:
-        """See Rows."""
+        """See CountRows."""
         return self._matrix
 
 
@@ -212,14 +212,14 @@ class StoredRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """See Rows."""
+        """See CountRows."""
         return self._texts, len(self._frequency)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def part(self, number: int) -> tuple[int, Any]:
-        """See Rows. Raises: StorageError where the file cannot be read."""
+        """See CountRows. Raises: StorageError where the file cannot be read."""
         from scipy import sparse
 
         (row, begin), cells, lengths = self._places[number], self._cells[number], self._lengths[number]
@@ -241,7 +241,7 @@ class StoredRows:
         return found
 
     def whole(self) -> Any:
-        """See Rows."""
+        """See CountRows."""
         from scipy import sparse
 
         return sparse.vstack([matrix for _, matrix in parts_of(self)], format="csr")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.training.quasi_newton import minimise
+from tellapart.training.quasi_newton import Numbers, minimise
 from tellapart.training.standardising import standardisation
 from tellapart.training.strips import sum_over_rows
 from tellapart.training.triangular import Triangle
@@ -85,11 +85,11 @@ class SoftmaxRegression:
         shape = (self._problems, self._classes, self._vectors.shape[1] + 1)
         coordinates = _Coordinates(shape, self.covariance, strength)
 
-        def loss_and_gradient(point: Doubles) -> tuple[float, Doubles]:
+        def loss_and_gradient(point: Numbers) -> tuple[float, Doubles]:
             loss, gradient = self._loss_and_gradient(coordinates.to_parameters(point), strength)
             return loss, coordinates.pull_back(gradient)
 
-        def distance(gradient: Doubles) -> float:
+        def distance(gradient: Numbers) -> float:
             return 0.5 * float(np.square(gradient.reshape(shape)).sum(axis=2).ravel() @ self._rarity.ravel())
 
         found = minimise(
@@ -210,7 +210,7 @@ class _Coordinates:
         elif covariance is not None:
             self._factor = _factored(covariance * np.float32(curvature), strength)
 
-    def to_parameters(self, coordinates: Doubles) -> Doubles:
+    def to_parameters(self, coordinates: Numbers) -> Doubles:
         return self._solve(coordinates, transposed=True).reshape(self._shape)
 
     def from_parameters(self, parameters: Doubles) -> Doubles:
@@ -224,9 +224,9 @@ class _Coordinates:
         """The gradient by parameters to that by coordinates."""
         return self._solve(gradient, transposed=False).reshape(-1)
 
-    def _solve(self, values: Doubles, *, transposed: bool) -> Doubles:
+    def _solve(self, values: Numbers, *, transposed: bool) -> Doubles:
         rows = values.reshape(-1, self._shape[2])
-        solved = np.empty_like(rows)
+        solved = np.empty(rows.shape)
         solved[:, -1] = rows[:, -1] / self._bias_factor
         if isinstance(self._factor, Triangle):
             solved[:, :-1] = self._factor.solve(rows[:, :-1].T.astype(np.float32), transposed=transposed).T

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.training.ngram_rows import LANES, KeptRows, Mapped, Rows, TurnedRows, as_rows, walk
+from tellapart.training.ngram_rows import LANES, CountRows, KeptRows, Mapped, TurnedRows, as_rows, walk
 from tellapart.training.quasi_newton import Numbers, minimise
 
 Floats = NDArray[np.float32]
@@ -45,7 +45,7 @@ class SparseSoftmax:
 
     def __init__(
         self,
-        rows: Rows | Any,
+        rows: CountRows | Any,
         labels: NDArray[np.int64],
         weights: Floats,
         scales: Floats | None,
@@ -53,8 +53,9 @@ class SparseSoftmax:
         classes: int,
         workers: int = 1,
     ):
-        """`rows` are SciPy's CSR, float32 [N, D], or Rows; `labels` [N]; `weights` [N] >= 0, how much each counts; `scales` [K, D].
+        """`rows` are SciPy's CSR, float32 [N, D], or CountRows.
 
+        `labels` [N]; `weights` [N] >= 0, how much each counts; `scales` [K, D].
         It works in so many threads; the result does not hang on how many.
         """
         kept = as_rows(rows)

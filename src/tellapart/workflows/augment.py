@@ -14,6 +14,7 @@ from tellapart.data.augmentation import Augmentation, describe, resolve
 from tellapart.data.examples import Listing, ReadOptions
 from tellapart.data.listing import read_listing
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.png import write_png
 from tellapart.errors import SettingsError
 from tellapart.models.classics import BLOCKS_SIZE, classic
@@ -103,11 +104,13 @@ def write_sheet(
     reporter: Reporter,
     options: ReadOptions = _FOUND,
     listing: Listing | None = None,
+    say: Say = str,
 ) -> WrittenSheet:
     """Draw `rows` pictures, spread over the classes: as they are, as validation sees them, and `columns` variants of each.
 
     `view` is what the network would be shown, `options` how the data set is read, unless it is: `listing`. What a target
-    outlines, such as boxes, is drawn as it moves. An existing file is replaced only with `force`.
+    outlines, such as boxes, is drawn as it moves; `say` says what the sheet tells. An existing file is replaced only with
+    `force`.
     Raises: SettingsError, DataError, StorageError.
     """
     if augmentation.mosaic:
@@ -140,7 +143,7 @@ def write_sheet(
         drawn = _mixed(drawn, augmentation, seed)
     changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
     title = f"Augmentation: {augmentation.preset}{changed}"
-    sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size)
+    sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size, say=say)
     write_png(out, sheet)
     return WrittenSheet(
         sheet=out,

@@ -15,10 +15,11 @@ from PIL import Image
 from tellapart.data.augment import build_augmentation
 from tellapart.data.augmentation import Augmentation, describe
 from tellapart.data.examples import Listing
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.picture_grid import draw_grid
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError
-from tellapart.preprocessing import Preprocessing, decode, prepare
+from tellapart.preprocessing import MAX_PIXELS, UNSCALED, Preprocessing, decode, prepare
 from tellapart.sources.reading import read_bytes
 from tellapart.workflows.augment_sample import LARGEST, View, none_readable, sampled_pictures
 
@@ -46,11 +47,13 @@ def parse_grid(text: str) -> PictureGrid:
 
 
 def grid_of_variants(
-    picture: Path, *, out: Path, augmentation: Augmentation, view: View, grid: PictureGrid, seed: int
+    picture: Path, *, out: Path, augmentation: Augmentation, view: View, grid: PictureGrid, seed: int, say: Say = str
 ) -> Image.Image:
     """The picture of one file, varied as training would: a variant a cell. Raises: DataError, StorageError."""
     try:
-        image = decode(read_bytes(picture), target=LARGEST, span=view.value_range).image
+        image = decode(
+            read_bytes(picture), target=MAX_PIXELS if view.fit in UNSCALED else LARGEST, span=view.value_range
+        ).image
     except (PictureError, OSError) as error:
         raise DataError(
             f"{str(picture)!r} cannot be shown: {getattr(error, 'strerror', None) or error}. Give another."
@@ -58,11 +61,11 @@ def grid_of_variants(
     augment = build_augmentation(augmentation, size=view.size)
     source = _source(image, view)
     pixels = [augment(source, (seed, 0, number)) for number in range(grid.cells)]
-    return _written(out, pixels, [""] * grid.cells, grid, picture.name, describe(augmentation))
+    return _written(out, pixels, [""] * grid.cells, grid, picture.name, describe(augmentation), say)
 
 
 def grid_of_pictures(
-    listing: Listing, *, out: Path, augmentation: Augmentation, view: View, grid: PictureGrid, seed: int
+    listing: Listing, *, out: Path, augmentation: Augmentation, view: View, grid: PictureGrid, seed: int, say: Say = str
 ) -> tuple[Image.Image, list[tuple[Path, str]]]:
     """Pictures of a data set with their labels, each varied once (not at all by the preset none), and what could not be read.
 
@@ -74,7 +77,7 @@ def grid_of_pictures(
     augment = build_augmentation(augmentation, size=view.size)
     pixels = [augment(_source(decoded.image, view), (seed, number, 0)) for number, (_, decoded) in enumerate(sampled)]
     labels = [entry.target.said for entry, _ in sampled]
-    return _written(out, pixels, labels, grid, listing.source.name, describe(augmentation)), unreadable
+    return _written(out, pixels, labels, grid, listing.source.name, describe(augmentation), say), unreadable
 
 
 def _source(image: Image.Image, view: View) -> NDArray[np.uint8]:
@@ -87,9 +90,16 @@ def _source(image: Image.Image, view: View) -> NDArray[np.uint8]:
 
 
 def _written(
-    out: Path, pixels: Sequence[NDArray[np.uint8]], names: Sequence[str], grid: PictureGrid, title: str, settings: str
+    out: Path,
+    pixels: Sequence[NDArray[np.uint8]],
+    names: Sequence[str],
+    grid: PictureGrid,
+    title: str,
+    settings: str,
+    say: Say,
 ) -> Image.Image:
-    told = f"{settings[:1].upper()}{settings[1:]}. Drawn at random." if settings else "As validation and test see them."
-    sheet = draw_grid(pixels, names, columns=grid.columns, title=title, told=told)
+    varied = [f"{settings[:1].upper()}{settings[1:]}.", "Drawn at random."]
+    told = varied if settings else ["As validation and test see them."]
+    sheet = draw_grid(pixels, names, columns=grid.columns, title=title, told=told, say=say)
     write_png(out, sheet)
     return sheet

@@ -18,6 +18,7 @@ from PIL import Image
 from tellapart.answers.items import read_file
 from tellapart.answers.table import ANSWERINGS
 from tellapart.drawing.explain_sheet import Panel, Strip, Thumb, draw_explanation
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, MissingExtra, ModelFileError, PictureError, SettingsError
 from tellapart.explanation.faithfulness import chance, faithfulness
@@ -43,7 +44,7 @@ _THUMB = 256  # pixels, that a training picture is decoded to at least
 NO_BETTER = "No heatmap does better than chance here: do not rely on them."
 _FOOT = (
     "Deletion: the class's mean probability while the hottest pixels are taken away; low is good. Insertion: while they "
-    "come back over a blurred picture; high is good. {chance}"
+    "come back over a blurred picture; high is good."
 )
 
 
@@ -59,6 +60,7 @@ class _Looking:
     neighbourhood: Neighbourhood | None
     neighbours: int
     skipped: dict[str, str]
+    say: Say
 
 
 def explain(
@@ -74,6 +76,7 @@ def explain(
     reporter: Reporter,
     tell: Callable[[Explained], None],
     box: int | None = None,
+    say: Say = str,
 ) -> Explanation:
     """Draw heatmaps of `pictures` (files, folders, globs) by `methods` (names of EXPLAINERS, or all; none: what fits).
 
@@ -90,7 +93,14 @@ def explain(
             "The model computes in 8-bit integers. What is read from its file is of these; where weights are asked for gradients, "
             "heat is that of the network before, whose answers are nearly the same."
         )
-    told: dict[str, Any] = {"methods": methods, "layer": layer, "class_name": class_name, "out": out, "force": force}
+    told: dict[str, Any] = {
+        "methods": methods,
+        "layer": layer,
+        "class_name": class_name,
+        "out": out,
+        "force": force,
+        "say": say,
+    }
     if finds_boxes(opened):
         return explain_boxes(opened, pictures, box=box or 1, reporter=reporter, tell=tell, **told)
     if makes_masks(opened):
@@ -109,6 +119,7 @@ def explain(
         skipped={},
         neighbourhood=open_neighbourhood(opened, reporter) if neighbours else None,
         neighbours=neighbours,
+        say=say,
     )
     return explain_each(places, partial(_explain_one, looking), skipped=looking.skipped, reporter=reporter, tell=tell)
 
@@ -164,7 +175,7 @@ def _explain_one(looking: _Looking, path: str, place: Files) -> Explained:
         seen=seen,
         sheet=place.sheet,
     )
-    _write_sheet(found, [large, *panels], strip, opened, subject.layer)
+    _write_sheet(found, [large, *panels], strip, looking)
     return found
 
 
@@ -214,15 +225,15 @@ def _write_sheet(
     found: Explained,
     pictures: Sequence[NDArray[np.uint8]],
     strip: Strip | None,
-    opened: OpenRun,
-    layer: str | None,
+    looking: _Looking,
 ) -> None:
     """`pictures` are what the network sees and then the overlays."""
+    layer = looking.subject.layer
     panels = [Panel(title="What the network sees", picture=pictures[0])]
     for one, picture in zip(found.drawn, pictures[1:], strict=True):
-        figures = f"deletion {one.faithfulness.deletion:.2f}   insertion {one.faithfulness.insertion:.2f}"
+        figures = f"deletion {one.faithfulness.deletion:.2f}, insertion {one.faithfulness.insertion:.2f}"
         best = one.method == found.best
-        mark = "   most faithful" if best and len(found.drawn) > 1 else ""
+        mark = "; most faithful" if best and len(found.drawn) > 1 else ""
         method = EXPLAINERS[one.method]
         title = f"{method.title}{f' at {layer}' if layer and method.looks_at == 'map' else ''}{mark}"
         note = "" if one.parts else one.note  # the strip says it
@@ -231,24 +242,23 @@ def _write_sheet(
     if found.explained_another:
         head.append(f"Explained: {found.target} {100 * found.target_probability:.1f} %")
     if found.seen:
-        head[0] += "; this very picture was trained on"
+        head.append("This very picture was trained on.")
     assert found.chance is not None
     random = f"Random heatmaps reach {found.chance.deletion:.2f} and {found.chance.insertion:.2f} here."
-    if not found.best:
-        random += f" {NO_BETTER}"
     sheet = draw_explanation(
         title=Path(found.path).name,
         head=head,
         panels=panels,
         strip=strip,
-        thumbs=[_thumb(one, opened, found) for one in found.neighbours],
-        foot=_FOOT.format(chance=random),
+        thumbs=[_thumb(one, looking.opened) for one in found.neighbours],
+        foot=[_FOOT, random] if found.best else [_FOOT, random, NO_BETTER],
+        say=looking.say,
     )
     assert found.sheet is not None
     write_png(found.sheet, sheet)
 
 
-def _thumb(one: Neighbour, opened: OpenRun, found: Explained) -> Thumb:
+def _thumb(one: Neighbour, opened: OpenRun) -> Thumb:
     picture = None
     with contextlib.suppress(PictureError):
         decoded = decode_for(read_file(str(one.path)), opened.preprocessing, target=_THUMB).image

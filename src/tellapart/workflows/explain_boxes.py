@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tellapart.drawing.boxes import DrawnBox, Sides, draw_boxes
 from tellapart.drawing.explain_sheet import Panel, draw_explanation
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.png import write_png
 from tellapart.errors import SettingsError
 from tellapart.explanation.faithfulness import Faithfulness, chance, faithfulness
@@ -38,7 +39,7 @@ METHOD = "masks"
 _NO_BETTER = "The heatmap does no better than chance here: do not rely on it."
 _FOOT = (
     "Deletion: how surely the box is found (its class's score times IoU), on average, while the hottest pixels are taken away; low "
-    "is good. Insertion: while they come back over a blurred picture; high is good. {chance}"
+    "is good. Insertion: while they come back over a blurred picture; high is good."
 )
 
 
@@ -69,6 +70,7 @@ def explain_boxes(
     force: bool,
     reporter: Reporter,
     tell: Callable[[Explained], None],
+    say: Say = str,
 ) -> Explanation:
     """Draw the heat of the `box`-th box of each picture, from 1, the most certain first; with `class_name` of that class.
 
@@ -80,7 +82,7 @@ def explain_boxes(
         opened.class_index(class_name)
     return explain_each(
         paths_with_files(pictures, out, force=force),
-        partial(_explain_one, opened, box=box, class_name=class_name),
+        partial(_explain_one, opened, box=box, class_name=class_name, say=say),
         skipped={},
         reporter=reporter,
         tell=tell,
@@ -98,7 +100,7 @@ def _check(methods: Sequence[str], layer: str | None) -> None:
         raise SettingsError(f"--layer {layer} is given, but random masks look at no layer. Leave --layer out.")
 
 
-def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_name: str | None) -> Explained:
+def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_name: str | None, say: Say) -> Explained:
     find = partial(_find, opened)
     looked = look(opened, path, find)
     told = _told(opened, looked, class_name)
@@ -127,7 +129,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, box: int, class_na
         which=box,
         boxes=len(told),
     )
-    write_png(files.sheet, _sheet(found, np.asarray(draw_boxes(seen.large, marked)), laid))
+    write_png(files.sheet, _sheet(found, np.asarray(draw_boxes(seen.large, marked)), laid, say))
     return found
 
 
@@ -195,7 +197,7 @@ def _drawn(one: _Told, seen: SeenPart, *, named: bool) -> DrawnBox:
     return DrawnBox(sides=sides, label=one.label, number=one.number, score=one.score, named=named)
 
 
-def _sheet(found: Explained, whole: NDArray[np.uint8], laid: NDArray[np.uint8]) -> Any:
+def _sheet(found: Explained, whole: NDArray[np.uint8], laid: NDArray[np.uint8], say: Say) -> Any:
     assert found.chance is not None
     (drawn,) = found.drawn
     measured = drawn.faithfulness
@@ -208,9 +210,10 @@ def _sheet(found: Explained, whole: NDArray[np.uint8], laid: NDArray[np.uint8]) 
             Panel(
                 title=f"What box {found.which} rests on",
                 picture=laid,
-                lines=(f"deletion {measured.deletion:.2f}   insertion {measured.insertion:.2f}", drawn.note),
+                lines=(f"deletion {measured.deletion:.2f}, insertion {measured.insertion:.2f}", drawn.note),
             ),
         ],
         thumbs=[],
-        foot=_FOOT.format(chance=random if found.best else f"{random} {_NO_BETTER}"),
+        foot=[_FOOT, random] if found.best else [_FOOT, random, _NO_BETTER],
+        say=say,
     )

@@ -24,6 +24,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.tiling import cut_picture, merged, merging_of
 from tellapart.drawing.boxes import DrawnBox, draw_boxes
 from tellapart.drawing.explain_sheet import Panel, draw_explanation
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.mask_overlay import lay_mask
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, MissingExtra, ModelFileError, SettingsError
@@ -46,7 +47,7 @@ _SIDE = 448  # pixels of the longer side of what is drawn
 _NO_BETTER = "The heatmap does no better than chance here: do not rely on it."
 _FOOT = (
     "Uncertainty: one less the probability of the class that is told. Deletion: the class's mean probability in the part while the "
-    "hottest pixels are taken away; low is good. Insertion: while they come back over a blurred picture; high is good. {chance}"
+    "hottest pixels are taken away; low is good. Insertion: while they come back over a blurred picture; high is good."
 )
 
 
@@ -82,6 +83,7 @@ def explain_masks(
     force: bool,
     reporter: Reporter,
     tell: Callable[[Explained], None],
+    say: Say = str,
 ) -> Explanation:
     """Draw mask, uncertainty and the heat of the `part`-th part of each picture, from 1, the largest first; with `class_name` of
     that class.
@@ -93,7 +95,7 @@ def explain_masks(
     target = None if class_name is None else opened.class_index(class_name)
     return explain_each(
         paths_with_files(pictures, out, force=force),
-        partial(_explain_one, opened, method=method, part=part, target=target),
+        partial(_explain_one, opened, method=method, part=part, target=target, say=say),
         skipped={},
         reporter=reporter,
         tell=tell,
@@ -125,7 +127,9 @@ def _method(opened: OpenRun, methods: Sequence[str], layer: str | None, reporter
     return GRADIENTS if can else COVERING
 
 
-def _explain_one(opened: OpenRun, path: str, files: Files, *, method: str, part: int, target: int | None) -> Explained:
+def _explain_one(
+    opened: OpenRun, path: str, files: Files, *, method: str, part: int, target: int | None, say: Say
+) -> Explained:
     answered = _answer(opened, path)
     painted, pixels = answered.painted, answered.pixels
     own_folder(files.folder)
@@ -158,7 +162,7 @@ def _explain_one(opened: OpenRun, path: str, files: Files, *, method: str, part:
         boxes=len(regions),
         noun="part",
     )
-    write_png(files.sheet, _sheet(found, pixels, painted, answered.uncertain, region, laid))
+    write_png(files.sheet, _sheet(found, pixels, painted, answered.uncertain, region, laid, say))
     return found
 
 
@@ -246,6 +250,7 @@ def _sheet(
     uncertain: NDArray[np.float32],
     region: MaskRegion,
     laid: NDArray[np.uint8],
+    say: Say,
 ) -> Image.Image:
     assert found.chance is not None
     (drawn,) = found.drawn
@@ -274,9 +279,10 @@ def _sheet(
             Panel(
                 title=f"What part {found.which} rests on",
                 picture=laid,
-                lines=(f"deletion {measured.deletion:.2f}   insertion {measured.insertion:.2f}", drawn.note),
+                lines=(f"deletion {measured.deletion:.2f}, insertion {measured.insertion:.2f}", drawn.note),
             ),
         ],
         thumbs=[],
-        foot=_FOOT.format(chance=random if found.best else f"{random} {_NO_BETTER}"),
+        foot=[_FOOT, random] if found.best else [_FOOT, random, _NO_BETTER],
+        say=say,
     )

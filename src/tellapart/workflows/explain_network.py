@@ -9,6 +9,7 @@ from typing import Any
 
 from tellapart.answers.items import expand, read_file
 from tellapart.drawing.explain_sheet import draw_tiles
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.network_diagram import draw_network
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError
@@ -50,17 +51,17 @@ def network_json(layers: Sequence[Layer]) -> dict[str, Any]:
     }
 
 
-def write_diagram(opened: OpenRun, out: Path, *, force: bool) -> Path:
+def write_diagram(opened: OpenRun, out: Path, *, force: bool, say: Say = str) -> Path:
     """Draw the network, a row a stage, to `out`/network.png. Raises: StorageError."""
     path = out / "network.png"
     check_free(path, force=force)
     size = opened.manifest.preprocessing.size
     own_folder(out)
-    write_png(path, draw_network(put_together(opened.layers), name=opened.manifest.backbone.name, size=size))
+    write_png(path, draw_network(put_together(opened.layers), name=opened.manifest.backbone.name, size=size, say=say))
     return path
 
 
-def write_filters(opened: OpenRun, out: Path, *, force: bool) -> Path:
+def write_filters(opened: OpenRun, out: Path, *, force: bool, say: Say = str) -> Path:
     """Draw the first layer's filters to `out`/filters.png. Raises: SettingsError, StorageError."""
     path = out / "filters.png"
     check_free(path, force=force)
@@ -73,6 +74,7 @@ def write_filters(opened: OpenRun, out: Path, *, force: bool) -> Path:
         head=f"{count} filters of {height} x {width} pixels that look at {seen}. Each has its own scale: middle grey is "
         "weight 0, brighter is above, darker below. Batch norm is folded in.",
         captions=[str(channel) for channel in range(count)],
+        say=say,
     )
     own_folder(out)
     write_png(path, sheet)
@@ -80,7 +82,7 @@ def write_filters(opened: OpenRun, out: Path, *, force: bool) -> Path:
 
 
 def write_features(
-    opened: OpenRun, layer: str, pictures: Sequence[str], out: Path, *, force: bool, reporter: Reporter
+    opened: OpenRun, layer: str, pictures: Sequence[str], out: Path, *, force: bool, reporter: Reporter, say: Say = str
 ) -> list[FeatureSheet]:
     """Draw what `layer` gives for each picture, most active first, to `out`/NAME.LAYER.png.
 
@@ -98,14 +100,14 @@ def write_features(
     with reporter.step(f"Drawing {layer}", len(sources)) as advance:
         for source, sheet in zip(sources, sheets, strict=True):
             try:
-                found.append(_write_one(opened, chosen, source.path, sheet))
+                found.append(_write_one(opened, chosen, source.path, sheet, say))
             except PictureError as error:
                 found.append(FeatureSheet(path=source.path, error=str(error)))
             advance(1)
     return found
 
 
-def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> FeatureSheet:
+def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path, say: Say) -> FeatureSheet:
     maps = feature_maps(opened.graph, layer, load(read_file(path), opened.preprocessing))
     tiles = map_tiles(maps)
     count, height, width = maps.shape
@@ -119,6 +121,7 @@ def _write_one(opened: OpenRun, layer: Layer, path: str, sheet: Path) -> Feature
         head=f"{shown} feature maps of {height} x {width}, the most active first, on one scale: "
         f"{scale}.{quiet} Below each: channel, mean size.",
         captions=[f"{tile.channel}   {tile.activity:.3g}" for tile in tiles],
+        say=say,
     )
     own_folder(sheet.parent)
     write_png(sheet, drawing)

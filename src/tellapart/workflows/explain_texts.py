@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from tellapart.errors import MissingExtra, SettingsError
 from tellapart.explanation.word_reasons import WordReasons, check_method, word_inputs
 from tellapart.explanation.word_votes import Table, TextVotes, exact_votes, read_table, votes_by_leaving_out
 from tellapart.explanation.words import WordFaithfulness
+from tellapart.language import OwnLanguage
 from tellapart.runs.open import OpenRun
 from tellapart.runtime import BATCH
 from tellapart.storage import write_bytes
@@ -32,6 +33,7 @@ from tellapart.texts.cleaning import clean
 from tellapart.texts.inputs import TextInputs, as_input
 from tellapart.texts.writing_systems import is_unspaced
 
+_TAGS = {"en": "en", "zh": "zh-CN"}
 _COLOURS = ("194,65,12", "11,98,168")  # for, against
 
 
@@ -155,30 +157,38 @@ def _text_of(source: PathItem | GivenItem) -> str:
     return data if isinstance(data, str) else bytes(data).decode("utf-8-sig", "replace")
 
 
-def write_page(path: Path, reasons: Sequence[TextReason]) -> None:
-    """One page with every text, its words in the colour of what they say. Raises: StorageError."""
-    body = "\n".join(_article(one) for one in reasons)
-    page = (
-        "<!doctype html><meta charset='utf-8'><title>Why</title><meta http-equiv='Content-Security-Policy' "
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>body{font:16px/1.6 system-ui,sans-serif;max-width:60em;"
-        "margin:2em auto;padding:0 1em}article{margin:1.5em 0}p{white-space:pre-wrap;overflow-wrap:anywhere}</style>"
-        f"\n{body}\n"
+def write_page(
+    path: Path, reasons: Sequence[TextReason], say: Callable[[str], str] = str, *, language: OwnLanguage = "en"
+) -> None:
+    """One page with every text, its words in the colour of what they say; `say` says our sentences in `language`.
+
+    Raises: StorageError.
+    """
+    body = "\n".join(_article(one, say) for one in reasons)
+    head = (
+        f"<!doctype html><html lang='{_TAGS[language]}'><meta charset='utf-8'><title>{html.escape(say('Why'))}</title>"
     )
+    page = (
+        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>"
+        "body{font:16px/1.6 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}article{margin:1.5em 0}"
+        "p{white-space:pre-wrap;overflow-wrap:anywhere}</style>"
+    )
+    page = f"{head}{page}\n{body}\n"
     write_bytes(path, page.encode("utf-8", "replace"))
 
 
-def _article(one: TextReason) -> str:
+def _article(one: TextReason, say: Callable[[str], str]) -> str:
     title = html.escape(one.path or "text")
     if one.error:
-        return f"<article><h3>{title}</h3><p>{html.escape(one.error)}</p></article>"
+        return f"<article><h3>{title}</h3><p>{html.escape(say(one.error))}</p></article>"
     largest = max([1e-9, *(abs(weight) for _, weight in one.words)])
     spans = "".join(
         f'<span style="background:rgba({_COLOURS[weight < 0]},{abs(weight) / largest / 2:.2f})" title="{weight:+.3f}">'
         f"{html.escape(word)}</span>"
         for word, weight in one.words
     )
-    said = html.escape(f"{one.label} {100 * one.probability:.1f} %, over {one.over}")
-    note = f"<p>{html.escape(told_faithfulness(one))}</p>" if one.believed is not None else ""
+    said = html.escape(say(f"{one.label} {100 * one.probability:.1f} %, over {one.over}"))
+    note = f"<p>{html.escape(say(told_faithfulness(one)))}</p>" if one.believed is not None else ""
     return f"<article><h3>{title}</h3><p><b>{said}</b></p><p>{spans}</p>{note}</article>"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.drawing.lettering import Say
 from tellapart.drawing.network_boxes import BoxKind, NetworkBox, draw_boxes, svg_of
 from tellapart.drawing.png import write_png
 from tellapart.errors import BackboneError, SettingsError
@@ -74,13 +75,15 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
     return LaidOut(name=name, size=network.size, classes=classes, rows=rows, parameters=whole, trained=trained)
 
 
-def draw(found: LaidOut, path: Path) -> Path:
+def draw(found: LaidOut, path: Path, say: Say = str) -> Path:
     """Draw it to a .png or .svg. Raises: SettingsError for another ending, StorageError."""
-    boxes = boxes_of(found)
+    boxes = [replace(box, title=say(box.title)) if box.kind == "picture" else box for box in boxes_of(found)]
     told = {
         "title": found.name,
-        "subtitle": f"{found.parameters:,} parameters, {found.trained:,} of them trained; pictures of {found.size} x "
-        f"{found.size} pixels, {found.classes} classes",
+        "subtitle": say(
+            f"{found.parameters:,} parameters, {found.trained:,} of them trained; pictures of {found.size} x {found.size} pixels, "
+            f"{found.classes} classes"
+        ),
     }
     if path.suffix.lower() == ".png":
         write_png(path, draw_boxes(boxes, **told))

@@ -43,10 +43,13 @@ def test_a_run_is_exported_and_answers_the_same(run: Path, name: str, capsys: py
         assert tellapart.load(row["path"]).predict(texts).labels == tellapart.load(run).predict(texts).labels
 
 
-def test_no_text_of_the_user_is_in_it_where_made_ones_are_asked_for(run: Path) -> None:
+def test_no_text_of_the_user_is_in_it_where_made_ones_are_asked_for(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert execute(["export", str(run), "--to", "onnx", "--made-pictures", "--quiet"]) == 0
     golden = json.loads((run / "exports" / "onnx" / "proof" / "golden.json").read_text(encoding="utf-8"))
     assert len(golden) == 7
+    assert "test texts: " in capsys.readouterr().out
 
 
 def test_formats_of_inputs_of_one_size_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from tellapart.preprocessing import load
 from tellapart.reporter import Silent
 from tellapart.runs.open import OpenRun
 from tellapart.workflows.compress import compress
+from tellapart.workflows.compressing import teacher as teacher_steps
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.distilled import DistillTerms, lead_from, spread_of, to_distilled
 from tellapart.workflows.compressing.opened import open_network
@@ -120,6 +121,48 @@ def test_a_teacher_is_asked_once_however_often_a_training_goes_on(small_run: Pat
     np.testing.assert_array_equal(kept_answers(work, work.run, pictures, tmp_path / "kept").logits, told.logits)
     kept_answers(work, work.run, pictures[:1], tmp_path / "kept")
     assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+class Killed(Exception):
+    """As a process that ends in the middle."""
+
+
+class Killing(Silent):
+    """Ends the process in the second epoch."""
+
+    def say(self, message: str) -> None:
+        if message.startswith("epoch 2 of"):
+            raise Killed
+
+
+def test_what_was_killed_half_way_goes_on_with_the_same_command(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "taught"
+    with pytest.raises(Killed):
+        compress(small_run, reporter=Killing(), distill=small_run, epochs=2, out=out)
+    assert [one.name for one in tmp_path.iterdir()] == [".taught-unfinished"]
+
+    def asked(*_: object) -> None:
+        raise AssertionError("the teacher was asked again")
+
+    monkeypatch.setattr(teacher_steps, "ask_teacher", asked)
+    heard = Hearing()
+    made = compress(small_run, reporter=heard, distill=small_run, epochs=2, out=out)
+    assert not any(one.startswith("epoch 1 of") for one in heard.said)
+    assert any(one.startswith("epoch 2 of") for one in heard.said)
+    assert [one.name for one in tmp_path.iterdir()] == ["taught"]
+    assert made.steps[0].facts["epochs"] == 2
+
+
+class Hearing(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
 
 
 def test_logits_give_the_probabilities_back() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import tellapart
 from tellapart.compression.costs import multiply_adds
@@ -17,6 +19,7 @@ from tellapart.runs.open import OpenRun
 from tellapart.tasks.table import task_of
 from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing.compressible import open_compressible
+from tellapart.workflows.compressing.integers import to_int8
 from tellapart.workflows.compressing.opened import open_network
 from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned
 from tellapart.workflows.compressing.teacher import teacher_network
@@ -79,6 +82,40 @@ def test_a_network_with_a_head_of_its_own_is_pruned_and_taught(
     assert taught.after.macs == pruned.after.macs
     assert taught.after.megabytes < 0.6 * pruned.after.megabytes
     assert not list(tmp_path.glob(".*unfinished*"))
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sets of classes: two marks, each there or not, for a small network from random weights."""
+    folder, chance = tmp_path_factory.mktemp("sets"), np.random.default_rng(0)
+    rows = ["path,labels"]
+    for number in range(48):
+        pixels = chance.integers(0, 90, (32, 32, 3), dtype=np.uint8)
+        shown = [name for name, there in zip(("bar", "dot"), (number % 2, number // 2 % 2), strict=True) if there]
+        for name in shown:
+            x, y = chance.integers(2, 26, 2)
+            pixels[y : y + 3, slice(2, 30) if name == "bar" else slice(x, x + 3)] = 250
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{'|'.join(shown)}")
+    (folder / "sets.csv").write_text("\n".join(rows) + "\n")
+    return train(folder / "sets.csv", folder / "runs", "multilabel", {"name": "lenet5", "size": 32})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", ["detector", "masker", "sets"])
+def test_weights_learn_to_be_rounded_whatever_the_task(
+    made: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run: Path = request.getfixturevalue(made)
+    work = open_compressible(run, tmp_path, Silent())
+    made_of = to_int8(work, qat=True, kept=tmp_path / "kept")
+    (step,) = made_of.steps
+    assert (tmp_path / "kept").is_dir()  # where it would be told that it begins anew
+    assert step.facts["in_integers"] > 0.9 * step.facts["layers"]
+    before, after = (work.task.validate(one.candidate, work.dataset).figure for one in (work, made_of))
+    assert after > before - 0.1
+    aware = step.facts.get("aware")  # None where the weights as they were are the nearest
+    assert aware is None or aware["distance_after"] < aware["distance_before"]
 
 
 class Telling(Silent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 import torch
 
 from tellapart.compression.costs import multiply_adds
-from tellapart.errors import SettingsError
+from tellapart.errors import SettingsError, StorageError
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
 from tellapart.runs.finished import open_finished
 from tellapart.workflows.compress import compress
+from tellapart.workflows.compressing import pruned as pruned_steps
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.opened import open_network
 from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned
@@ -84,6 +86,30 @@ def test_what_was_stopped_ends_in_the_same_bits(small_run: Path, tmp_path: Path)
         json.dumps({**state, "steps": state["steps"][:1], "learned": False})
     )
     assert prune("resumed", tmp_path / "kept", Silent()) == whole
+
+
+def test_a_full_disk_is_told_and_the_next_command_goes_on(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = PruneTerms(share=0.2, step=0.15, step_epochs=0, last_epochs=0)
+
+    def prune(name: str) -> str:
+        (tmp_path / name).mkdir()
+        work = open_compressible(small_run, tmp_path / name, Silent())
+        to_pruned(work, terms, tmp_path / "kept")
+        return _bits(work.run.network)
+
+    def full(path: Path, data: bytes) -> None:
+        raise StorageError(f"{path} cannot be written: the disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pruned_steps, "write_bytes", full)
+        with pytest.raises(StorageError, match="the disk is full"):
+            prune("full")
+    assert not list((tmp_path / "kept").glob("*"))
+    after = prune("after")
+    shutil.rmtree(tmp_path / "kept")
+    assert after == prune("whole")
 
 
 @pytest.mark.parametrize(

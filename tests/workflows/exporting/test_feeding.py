@@ -22,12 +22,13 @@ def feed(model: Model) -> TextTaking:
     return TextTaking(manifest=model.manifest, inputs=model.inputs)
 
 
-def same(model: Model, data: bytes) -> None:
+def same(model: Model, data: bytes, embedding: int) -> None:
     """The graph for torch in torch, of one text and of several, whose rows are filled up."""
     own = feed(model)
     graph = own.graph(data, FORMATS["torchscript"])
     names, shapes = own.shapes(graph)
-    assert dict(zip(names, shapes, strict=True)) == {"probabilities": (1, 3), "novelty": (1,)}
+    wanted_shapes = {"probabilities": (1, 3), "novelty": (1,)} | ({"embedding": (1, embedding)} if embedding else {})
+    assert dict(zip(names, shapes, strict=True)) == wanted_shapes
     network = OnnxNetwork(graph).eval()
     for texts in (TEXTS, TEXTS[:1], ["a", "zzz"]):
         tokens = own.ready(np.array(texts))
@@ -38,15 +39,15 @@ def same(model: Model, data: bytes) -> None:
             np.testing.assert_allclose(found[name].numpy(), wanted[name], atol=1e-5)
 
 
-@pytest.mark.parametrize("kinds", [("grams",), ("across", "pieces", "words")])
-def test_parts_of_every_kind_in_torch(kinds: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kinds", "embedding"), [(("grams",), 0), (("across", "pieces", "words"), 3 + 4)])
+def test_parts_of_every_kind_in_torch(kinds: tuple[str, ...], embedding: int, tmp_path: Path) -> None:
     path = write_model(tmp_path, kinds)
-    same(open_model(path), path.read_bytes())
+    same(open_model(path), path.read_bytes(), embedding)
 
 
 def test_a_deep_network_of_words_in_torch() -> None:
     _, data = sealed("dpcnn")
-    same(open_bytes(data, source="made"), data)
+    same(open_bytes(data, source="made"), data, 4)
 
 
 def test_what_tellapart_opens_keeps_its_vocabulary(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async function fromScript(name) {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** {picture, width, height} of a picture's file, upright; the picture may be smaller. Raises: RangeError for too many pixels. */
+/** {picture, width, height, note} of a picture's file, upright; the picture may be smaller. Raises: RangeError for too many pixels. */
 export async function pixels(file, settings, most = Infinity) {
   const image = await createImageBitmap(file, {
     imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: settings.colour === "srgb" ? "default" : "none",
@@ -81,5 +81,5 @@ export async function pixels(file, settings, most = Infinity) {
   }
   const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   const times = first === 0xff && second === 0xd8 ? shrinking(width, height, settings) : 1;
-  return { width, height, picture: shrunk({ width, height, data }, times) };
+  return { width, height, picture: shrunk({ width, height, data }, times), note: times > 1 ? "not decoded smaller, but averaged" : "" };
 }

@@ -52,6 +52,8 @@ def rebuilt(weights: Path, manifest: Manifest, settings: TrainSettings) -> Stage
     Raises: BackboneError where the weights are another network's.
     """
     kept, preprocessing = read_weights(weights), manifest.preprocessing.plain()
+    if not any(name.startswith(_BODY) for name in kept):
+        raise _others(weights, f"it has no tensor {_BODY}*")
     body: StagedNetwork
     if manifest.strategy == "scratch":
         body = build_network(settings, 1).network
@@ -67,11 +69,13 @@ def rebuilt(weights: Path, manifest: Manifest, settings: TrainSettings) -> Stage
     try:
         network.load_state_dict(kept)
     except RuntimeError as error:
-        raise BackboneError(
-            f"{weights} does not hold the weights of this detector ({str(error).splitlines()[0]}). Copy the whole run again."
-        ) from None
+        raise _others(weights, str(error).splitlines()[0]) from None
     made: StagedDetector = network.eval()
     return made
+
+
+def _others(weights: Path, reason: str) -> BackboneError:
+    return BackboneError(f"{weights} does not hold the weights of this detector ({reason}). Copy the whole run again.")
 
 
 def again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopened:

@@ -126,6 +126,14 @@ def _choose(first: Choice[TextCandidate], other: Validated[TextCandidate], datas
     return choose_text(first, other, dataset)
 
 
+def _untried(settings: TrainSettings, dataset: Dataset, texts: Sequence[str]) -> str:
+    from tellapart.runtime import cores
+    from tellapart.tasks.text.untried import why_untried
+
+    train = [texts[row] for row in dataset.rows["train"].tolist()]
+    return why_untried(train, settings.network.text, cores=cores())
+
+
 def _crops(*given: Any, **named: Any) -> WordRows:
     from tellapart.tasks.text.preparing import rows_of_split
 
@@ -230,7 +238,7 @@ TEXT = Task(
     quick=None,
     direct=_direct,
     doubt_texts=_doubt,
-    own=OwnNetwork(prepare=_prepare, finish=_finish, choose=_choose),
+    own=OwnNetwork(prepare=_prepare, finish=_finish, choose=_choose, untried=_untried),
     crops=_crops,
     prefer=_prefer,
     space=_space,

@@ -30,7 +30,7 @@ from tellapart.runtime import BATCH, cores
 from tellapart.training.distilling import Lore
 from tellapart.training.teachers import TableTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import OpenedNetwork, close_network, keep_frozen, open_network
+from tellapart.workflows.compressing.opened import LearnableNetwork, close_network, keep_frozen, open_network
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.compressing.teacher import (
     Mixed,
@@ -93,7 +93,7 @@ def to_distilled(work: Compressible, terms: DistillTerms, folder: Path, cache: C
 
 
 def _beside(
-    work: Compressible, opened: OpenedNetwork, teacher: OpenRun, terms: DistillTerms, folder: Path
+    work: Compressible, opened: LearnableNetwork, teacher: OpenRun, terms: DistillTerms, folder: Path
 ) -> Compressible:
     """Of a task whose targets move with their pictures: the teacher's network sees the very pictures, varied as they are."""
     if terms.unlabelled:
@@ -108,7 +108,7 @@ def _beside(
 
 
 def _course(
-    work: Compressible, opened: OpenedNetwork, teacher: OpenRun, terms: DistillTerms, *, embedding: float
+    work: Compressible, opened: LearnableNetwork, teacher: OpenRun, terms: DistillTerms, *, embedding: float
 ) -> Course:
     strategy = work.run.manifest.strategy
     return Course(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +17,18 @@ from tellapart.errors import CompressionMissed, ExportError, SettingsError
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import counted
+from tellapart.storage import write_bytes
 from tellapart.workflows.compressing.compressible import Compressible
 from tellapart.workflows.rating.asking import ask_split
 
 if TYPE_CHECKING:
-    from tellapart.compression.aware import Aware
+    from tellapart.compression.aware import AsModule, Aware
 
 _LOOKED_AT = 8  # training pictures, by which layers are ranked
 _LEARNED_FROM, _FEWEST = 512, 32  # training pictures, where weights learn to be rounded; of this side at most so many:
 _USUAL_SIZE = 224  # pixels
 _MOST_SPARED = 0.5  # of the layers
+_BEGUN = "learning-to-be-rounded"  # a file that is there while they do
 MOST_LOST = 0.2  # points of the validation figure, in per cent
 
 
@@ -40,11 +43,14 @@ class _Trial:
     loss: float | None
 
 
-def to_int8(work: Compressible, *, most_lost: float | None = None, qat: bool = False) -> Compressible:
+def to_int8(
+    work: Compressible, *, most_lost: float | None = None, qat: bool = False, kept: Path | None = None
+) -> Compressible:
     """In integers, but for the layers that hurt most, so many that the validation figure falls by `most_lost` points at most.
 
     None: by 0.2 points or one validation picture, and where half the layers in float32 do not suffice, as little as can be.
-    With `qat`, or where sparing layers does not suffice, the weights first learn to be rounded.
+    With `qat`, or where sparing layers does not suffice, the weights first learn to be rounded; that begins anew where an earlier
+    process was stopped in it, which a file in the folder `kept` tells.
     Raises: CompressionMissed where all that does not suffice for what was told; SettingsError, where `qat` cannot be; DataError.
     """
     bound = _usual_bound(work) if most_lost is None else most_lost
@@ -56,7 +62,7 @@ def to_int8(work: Compressible, *, most_lost: float | None = None, qat: bool = F
     trial = None if qat else _within(work, network, before, inputs, bound)
     if trial is None or _lost(before, trial) > bound:
         try:
-            aware = _aware(work, network)
+            aware = _aware(work, network, kept)
         except ExportError as error:
             if trial is None:
                 raise SettingsError(f"--qat cannot train this network: {error} Or leave --qat out.") from None
@@ -96,10 +102,9 @@ def _int8_step(
     return CompressionStep(kind="int8", told=told, facts=facts)
 
 
-def _aware(work: Compressible, network: Int8) -> Aware:
+def _aware(work: Compressible, network: Int8, kept: Path | None) -> Aware:
     """The network with weights that have learned to be rounded. Raises: ExportError where torch cannot run it."""
     from tellapart.compression.aware import Aware, AwareTerms, batches_of, made_aware
-    from tellapart.export.torch_graph import OnnxNetwork
 
     size, usual = work.run.preprocessing.size, AwareTerms()
     less = min(1.0, (_USUAL_SIZE / size) ** 2)  # of pictures of many pixels fewer fit into memory, and take as long
@@ -107,10 +112,29 @@ def _aware(work: Compressible, network: Int8) -> Aware:
     terms = replace(usual, batch=max(1, round(less * usual.batch)), seed=work.run.settings.seed)
     if len(inputs) < 2:
         return Aware(network=work.network, before=0.0, after=0.0)
+    if kept is not None:
+        if (kept / _BEGUN).is_file():
+            work.reporter.say("An earlier command was stopped while weights learned to be rounded; that begins anew.")
+        write_bytes(kept / _BEGUN, b"")
     with work.reporter.step("Learning to be rounded", batches_of(len(inputs), terms)) as advance:
-        found = made_aware(work.network, network, inputs, OnnxNetwork, terms, advance)
+        found = made_aware(work.network, network, inputs, _as_module(size), terms, advance)
     work.reporter.say(f"distance of the integers from the float network: {found.before:.4f}, then {found.after:.4f}")
     return found
+
+
+def _as_module(size: int) -> AsModule:
+    """A graph as a torch module; the sizes that it works out from its maps are given in numbers, of pictures of `size` pixels."""
+    import onnx
+
+    from tellapart.export.graph_sizes import fix_sizes
+    from tellapart.export.torch_graph import OnnxNetwork
+
+    def made(graph: bytes, more: Mapping[str, Any]) -> OnnxNetwork:
+        model = onnx.load_model_from_string(graph)
+        fix_sizes(model, size)
+        return OnnxNetwork(model.SerializeToString(), more)
+
+    return made
 
 
 def to_float16(work: Compressible) -> Compressible:

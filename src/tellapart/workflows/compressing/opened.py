@@ -1,4 +1,4 @@
-"""A run's network in torch, and back again. In: Compressible. Out: OpenedNetwork; Compressible. Next: taught.py."""
+"""A run's network in torch, and back again. In: Compressible. Out: LearnableNetwork; Compressible. Next: taught.py."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ending_of(record: TaskRecord) -> Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OpenedNetwork:
+class LearnableNetwork:
     """A run's network in torch, ready to learn on."""
 
     network: Trainable
@@ -59,7 +59,7 @@ class OpenedNetwork:
         return self.network
 
 
-def open_network(work: Compressible) -> OpenedNetwork:
+def open_network(work: Compressible) -> LearnableNetwork:
     """The network in torch, all of it to be trained but for a linear decision behind an embedding.
 
     Batch norms of a frozen network keep their statistics: its embedding rests on them; of others they are as the run says.
@@ -76,7 +76,7 @@ def open_network(work: Compressible) -> OpenedNetwork:
             layers.requires_grad_(False)
         network.batch_norm_frozen = norms_stay(run.manifest.strategy, run.settings.finetune.batch_norm)
         dense = ("dense",) if len(list(network.dense.modules())) > 1 else ()
-        return OpenedNetwork(
+        return LearnableNetwork(
             network=network,
             prepared=prepared(work, network, learning_rate=1.0, epochs=1),
             settings=run.settings,
@@ -91,7 +91,7 @@ def open_network(work: Compressible) -> OpenedNetwork:
         )
     head = work.task.head
     found = head.again(weights, run.manifest, run.settings)
-    return OpenedNetwork(
+    return LearnableNetwork(
         network=found.prepared.network,
         prepared=found.prepared,
         settings=found.settings,
@@ -154,7 +154,7 @@ def prepared(work: Compressible, network: StagedNetwork, *, learning_rate: float
 
 
 def close_network(
-    work: Compressible, opened: OpenedNetwork, step: CompressionStep, *, one_view: bool = False
+    work: Compressible, opened: LearnableNetwork, step: CompressionStep, *, one_view: bool = False
 ) -> Compressible:
     """The trained network as one that is judged and exported; with `one_view` it looks at a picture once, whatever the run does.
 
@@ -182,7 +182,9 @@ def close_network(
     return changed.with_network(folded, step, weights=weights)
 
 
-def _closed_head(work: Compressible, opened: OpenedNetwork, head: LearnedHead, step: CompressionStep) -> Compressible:
+def _closed_head(
+    work: Compressible, opened: LearnableNetwork, head: LearnedHead, step: CompressionStep
+) -> Compressible:
     """The network of a task with a head of its own, built again from its tensors, so that it is known that they are enough."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in tensors_of(opened.network).items()}
     folder = work.work / f"taught-{len(work.steps)}"

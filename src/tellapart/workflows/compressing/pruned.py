@@ -26,7 +26,7 @@ from tellapart.storage import write_bytes, write_json
 from tellapart.training.distilling import Lore, Taught, Teacher, outputs_loss
 from tellapart.training.teachers import NetworkTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import OpenedNetwork, close_network, fill, open_network, tensors_of
+from tellapart.workflows.compressing.opened import LearnableNetwork, close_network, fill, open_network, tensors_of
 from tellapart.workflows.compressing.taught import Course, Pupils, gather_pupils, teach
 from tellapart.workflows.learning.processes import join
 
@@ -91,7 +91,7 @@ class _Pruning:
     """A pruning under way. What must survive a kill is in the folder: the steps, and the weights after the last cut."""
 
     def __init__(
-        self, work: Compressible, opened: OpenedNetwork, pupils: Pupils, terms: PruneTerms, folder: Path
+        self, work: Compressible, opened: LearnableNetwork, pupils: Pupils, terms: PruneTerms, folder: Path
     ) -> None:
         self.work, self.opened, self.network = work, opened, opened.network
         self.pupils, self.terms, self.folder = pupils, terms, folder
@@ -223,7 +223,7 @@ def _heard(network: Trainable, at: str | None, pictures: Tensor) -> Taught:
 
 
 def _harm(
-    opened: OpenedNetwork, expected: Taught, pictures: Tensor, spread: Tensor | None
+    opened: LearnableNetwork, expected: Taught, pictures: Tensor, spread: Tensor | None
 ) -> Callable[[nn.Module], float]:
     """How far what a network says of `pictures`, and its embedding, are from what the whole one says: both distances, added."""
     lore, distance = Lore(ending=opened.ending, temperature=1.0), opened.distance or outputs_loss

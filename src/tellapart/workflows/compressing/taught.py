@@ -1,4 +1,4 @@
-"""A network trains on under a teacher. In: Compressible, OpenedNetwork, a Teacher. Out: Fitted. Next: pruned.py.
+"""A network trains on under a teacher. In: Compressible, LearnableNetwork, a Teacher. Out: Fitted. Next: pruned.py.
 
 It is the loop of every training, with its early stopping, checkpoints and resume: `folder` keeps what a killed one goes on from.
 """
@@ -27,7 +27,7 @@ from tellapart.tasks.source import UsableRows, usable_rows
 from tellapart.training.distilling import Lore, Teacher
 from tellapart.training.progress import Fitted
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import OpenedNetwork
+from tellapart.workflows.compressing.opened import LearnableNetwork
 from tellapart.workflows.learning.assemble import fingerprint, samples_of
 from tellapart.workflows.learning.fitting import run_job
 from tellapart.workflows.learning.job import Job, Teaching
@@ -51,7 +51,7 @@ class Pupils:
     """The pictures that a network is taught with, made ready once."""
 
     work: Compressible
-    opened: OpenedNetwork  # the network that learns
+    opened: LearnableNetwork  # the network that learns
     lesson: Lesson  # rows with labels and, after them, those without
     strata: np.ndarray
     contents: str
@@ -66,7 +66,7 @@ class Pupils:
 
 def gather_pupils(
     work: Compressible,
-    opened: OpenedNetwork,
+    opened: LearnableNetwork,
     unlabelled: Sequence[PictureFile] = (),
     mixed: float = 0.0,
 ) -> Pupils:

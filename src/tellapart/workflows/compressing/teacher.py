@@ -28,7 +28,7 @@ from tellapart.storage import storage_errors, write_bytes
 from tellapart.training.distilling import Ending
 from tellapart.training.teachers import NetworkTeacher
 from tellapart.workflows.compressing.compressible import Compressible
-from tellapart.workflows.compressing.opened import OpenedNetwork, ending_of
+from tellapart.workflows.compressing.opened import LearnableNetwork, ending_of
 from tellapart.workflows.learning.processes import join
 
 _LEAST = 1e-6  # of a probability, before its logarithm is taken
@@ -139,7 +139,7 @@ def open_teacher(work: Compressible, given: Path) -> OpenRun:
     return teacher
 
 
-def teacher_network(work: Compressible, opened: OpenedNetwork, teacher: OpenRun) -> NetworkTeacher:
+def teacher_network(work: Compressible, opened: LearnableNetwork, teacher: OpenRun) -> NetworkTeacher:
     """The teacher's own network in torch, to see what the learner sees. Raises: SettingsError where it says other things of it."""
     head, given, weights = work.task.head, teacher.folder, teacher.folder / WEIGHTS
     if head is None:

@@ -16,7 +16,7 @@ from tellapart.bundle import Model, open_model
 from tellapart.errors import DataError
 from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.golden import write_golden
-from tellapart.export.golden_choice import GoldenPicture, OfferedPicture, choose, made_pictures
+from tellapart.export.golden_choice import GoldenPicture, OfferedPicture, choose, completed, made_pictures
 from tellapart.export.samples import SAMPLES, check_languages, write_samples
 from tellapart.export.specification import specification
 from tellapart.sources.reading import read_bytes
@@ -76,7 +76,7 @@ def _golden(model: Model, pictures: Sequence[Path]) -> list[GoldenPicture]:
         raise DataError(
             f"none of the {len(pictures):,} pictures can be read, such as {pictures[0]}. Give others, or none for made ones."
         )
-    return found
+    return completed(found, size=size)
 
 
 def _readme(model: Model, pictures: int, languages: Sequence[str]) -> str:
@@ -90,7 +90,8 @@ def _readme(model: Model, pictures: int, languages: Sequence[str]) -> str:
 - `model.onnx`: the network, with everything after decoding and resizing in it.
 - `preprocessing.json`: what happens before it, step by step, with numbers.
 - `golden/`: {pictures} pictures, each with its pixels once decoded, the network's input, its outputs and the answer.
-  `golden.json` lists them. **These are pictures of yours** unless they were made for the purpose: mind whom you pass them to.
+  `golden.json` lists them, and says which were `made` for the purpose. **The others are pictures of yours**: mind whom you pass
+  them to.
 - a folder a language: code that does the same, and a test of it.
 
 ## Test

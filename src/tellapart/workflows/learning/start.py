@@ -36,6 +36,7 @@ class Start:
     choose: Callable[[Validated[Any], Validated[Any]], Choice[Any]] = (
         choose  # of that answer and what the training gives
     )
+    untried: Callable[[], str] | None = None  # why nothing is trained beside the answer, where no time was given for it
     embedded: Embedded | None = None  # the pictures by the frozen backbone, where that answer is made of these
 
 
@@ -80,7 +81,13 @@ def _directly(session: TrainingSession, task: Task, learn: LearnTexts, dataset: 
     chosen = learn(session.run.settings, dataset, texts, session.reporter)
     session.seconds["classifier"] = time.monotonic() - began
     start = Start(prepare=prepare, first=chosen.winner, chosen=chosen, called="the first answer")
-    return start if own is None else replace(start, choose=lambda _, second: own.choose(chosen, second, dataset))
+    if own is None:
+        return start
+    return replace(
+        start,
+        choose=lambda _, second: own.choose(chosen, second, dataset),
+        untried=lambda: own.untried(session.run.settings, dataset, texts),
+    )
 
 
 def _by_head(

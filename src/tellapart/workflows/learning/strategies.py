@@ -15,6 +15,7 @@ from tellapart.errors import BackboneError, ForeignCheckpoint, TrainingError
 from tellapart.evaluation.choosing import Candidate, Choice, Validated, only
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.embedding import Embedded
+from tellapart.reporter import duration
 from tellapart.runtime import cores
 from tellapart.tasks.task import Task
 from tellapart.training.planning import TooShort, reserve_seconds, worth_trying
@@ -59,7 +60,7 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
     free = settings.strategy == "auto"
     if first is not None:
         if settings.strategy == "probe" or (task.direct is not None and not _tries_own(session, task)):
-            return _keep(start, first)
+            return _keep(start, first, start.untried() if free and start.untried is not None else "")
         if free and start.embedded is not None:
             why_not = _why_not(session, start.embedded, first.figure, train=len(dataset.rows["train"]))
             if why_not:
@@ -79,7 +80,7 @@ def _go_on(session: TrainingSession, task: Task, dataset: Dataset, start: Start)
     session.seconds["training" if first is None else "fine-tuning"] = time.monotonic() - began
     if isinstance(trained, TooShort):
         if first is not None and task.own is not None:
-            return _keep(start, first, _NO_NETWORK)
+            return _keep(start, first, _no_network(trained))
         return _without(first, settings.budget, trained)
     second = task.validate(trained, dataset)
     return start.choose(first, second) if first is not None and free else only(second)
@@ -102,6 +103,15 @@ def _too_late(session: TrainingSession) -> bool:
     """Whether nothing is left for fine-tuning, not even for finding out how long it would take."""
     left = session.clock.left
     return left is not None and left < reserve_seconds(scored=0, seconds_picture=0.0) and not session.run.planned
+
+
+def _no_network(found: TooShort) -> str:
+    if not found.seconds:
+        return _NO_NETWORK
+    return (
+        f"No network was trained beside it: the budget does not allow one epoch, which takes about {duration(found.seconds)} here. "
+        "Give a longer --budget."
+    )
 
 
 def _without(first: Validated[Any] | None, budget: str | None, found: TooShort) -> Choice[Candidate]:
