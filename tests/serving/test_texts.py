@@ -22,15 +22,19 @@ from .conftest import Running, Start
 TEXTS = ["a fine film", "so dull", "fine weather", "dull rain"]
 
 
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_texts_model(path: Path) -> Path:
+    """A model of texts with classes x, y and z."""
     inputs, frequency = learn_grams([*TEXTS, *TEXTS], RULES)
     chance = np.random.default_rng(0)
     weight = chance.normal(size=(3, len(inputs.known))).astype(np.float32)
-    path = tmp_path_factory.mktemp("served") / "model.onnx"
     made = {"inputs": inputs, "frequency": frequency, "weight": weight, "bias": np.zeros(3, np.float32)}
     path.write_bytes(assembled(made, manifest()))
     return path
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts_model(tmp_path_factory.mktemp("served") / "model.onnx")
 
 
 @pytest.fixture
