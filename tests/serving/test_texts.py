@@ -142,6 +142,14 @@ def test_odd_characters_are_answered_as_in_the_process(server: Running, model_fi
     np.testing.assert_allclose([found], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize(("odd", "shown"), [(1.5, "1.5"), (None, "None"), (["a", "b"], "['a', 'b']"), ({"a": 1}, "")])
+def test_an_instance_that_is_no_text_is_refused(server: Running, odd: object, shown: str) -> None:
+    refused = server.post("/v1/models/mood:predict", {"instances": [odd]})
+    assert refused.status == 400
+    said = refused.json["error"]
+    assert f'a text is {shown!r}; it must be a string, or {{"b64"' in said or (not shown and "the inputs are a" in said)
+
+
 def test_more_texts_than_pictures_may_wait(server: Running) -> None:
     rows = server.post("/v1/models/mood:predict", {"instances": TEXTS * 100}).json["predictions"]
     assert len(rows) == 400
