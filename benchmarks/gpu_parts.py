@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,13 +42,13 @@ def row(what: str, figure: object, *, good: bool = True, **more: Any) -> None:
     print(json.dumps({"what": what, "figure": figure, "good": bool(good), **more}), flush=True)
 
 
-def digits(folder: Path, *, side: int = 64, name: str = "digits") -> Path:
-    """All of scikit-learn's digits as JPEGs, a folder a class."""
+def digits(folder: Path, *, side: int = 64, count: int = 1797) -> Path:
+    """The first `count` of scikit-learn's digits as JPEGs, a folder a class."""
     from sklearn.datasets import load_digits
 
-    pictures, data = folder / name, load_digits()
+    pictures, data = folder / f"digits-{side}-{count}", load_digits()
     if not pictures.exists():
-        for number, (image, label) in enumerate(zip(data.images, data.target, strict=True)):
+        for number, (image, label) in enumerate(zip(data.images[:count], data.target[:count], strict=True)):
             target = pictures / str(label)
             target.mkdir(parents=True, exist_ok=True)
             picture = Image.fromarray(np.rint(image * (255 / 16)).astype(np.uint8)).resize((side, side))
@@ -84,7 +85,11 @@ def embeddings(device: str, folder: Path) -> None:
     row("embeddings, least cosine", round(cosine, 6), good=cosine > 0.999)
     results = [
         tellapart.train(
-            digits(folder), out=folder / f"probe-{one}", strategy="probe", device=one, settings={"report": False}
+            digits(folder, count=600),
+            out=folder / f"probe-{one}",
+            strategy="probe",
+            device=one,
+            settings={"report": False},
         )
         for one in ("cpu", device)
     ]
@@ -118,8 +123,7 @@ def first_epoch(name: Any, strategy: str, device: str, folder: Path, precision: 
     if strategy == "finetune":
         small["finetune"] = {"unfreeze": "all"}
     loop = {**small.get("loop", {}), "epochs": 1, "precision": precision}
-    made = folder / f"{name}-data"
-    made.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder))
     data = DATA[name](made)
     result = tellapart.train(
         data,
@@ -203,7 +207,7 @@ def memory(device: str, folder: Path) -> None:
 
 def speed(device: str, folder: Path) -> None:
     """Our loop beside one in timm's style, in turn."""
-    pictures = digits(folder, side=256, name="large")
+    pictures = digits(folder, side=256)
     steps, batch = ("30", "128") if device == "cuda" else ("2", "8")
     command = [sys.executable, str(HERE / "throughput.py"), str(pictures), "--device", device]
     done = subprocess.run(
@@ -219,7 +223,7 @@ def speed(device: str, folder: Path) -> None:
 
 def embedding_speed(device: str, folder: Path) -> None:
     """Embeddings of files, ours beside a loader and the network as timm's users write it, in turn."""
-    pictures = sorted(digits(folder, side=256, name="large").rglob("*.jpg"))[: None if device == "cuda" else 96]
+    pictures = sorted(digits(folder, side=256).rglob("*.jpg"))[: None if device == "cuda" else 96]
     found: dict[str, list[float]] = {"theirs": [], "ours": []}
     for _ in range(2):
         for kind, embed in (("theirs", their_embeddings), ("ours", our_embeddings)):

@@ -48,6 +48,44 @@ def test_a_square_picture_is_the_same_whole_however_it_fits() -> None:
         np.testing.assert_array_equal(prepare(image, fitted(WHOLE, fit, None)), expected)
 
 
+@pytest.mark.parametrize("width", [1, 9, 10, 11, 12, 13, 40, 41])
+@pytest.mark.parametrize("height", [1, 8, 10, 15, 40])
+def test_nothing_is_scaled(width: int, height: int) -> None:
+    """As TensorFlow 2's resize_with_crop_or_pad crops and pads: halves of what is too much or too little, rounded down."""
+    size = 10
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    wanted = image[max(0, (height - size) // 2) :, max(0, (width - size) // 2) :][:size, :size]
+    down, across = size - wanted.shape[0], size - wanted.shape[1]
+    around = ((down // 2, down - down // 2), (across // 2, across - across // 2))
+    planes = [np.pad(wanted[..., one], around, constant_values=value) for one, value in enumerate((51, 102, 153))]
+    inputs = fitted(Preprocessing(size=size, crop=0.5, mean=(0.2, 0.4, 0.6)), "crop_or_pad", None)
+    np.testing.assert_array_equal(prepare(Image.fromarray(image), inputs), np.stack(planes, axis=-1))
+    left, top, right, bottom = shown_part(width, height, inputs)
+    assert (right - left, bottom - top) == (size, size)
+    assert (left, top) == (int((width - size) / 2), int((height - size) / 2))
+
+
+def test_a_large_jpeg_is_not_decoded_smaller_where_nothing_is_scaled() -> None:
+    buffer = io.BytesIO()
+    wide().resize((1600, 400)).save(buffer, "JPEG", quality=95)
+    pixels = load(buffer.getvalue(), fitted(WHOLE, "crop_or_pad", None))
+    assert pixels.min() > 240, "the middle of the picture is white, and its red end is far"
+
+
+def test_heat_of_an_unscaled_picture_lies_on_what_is_seen() -> None:
+    inputs = fitted(Preprocessing(size=100, crop=1.0), "crop_or_pad", None)
+    small = wide().crop((0, 0, 40, 20))
+    heat = np.zeros((100, 100), dtype=np.float32)
+    heat[40:60, 30:50] = 1  # the left half of the picture, which lies at 30 to 70 and 40 to 60
+    assert as_seen(small, inputs, side=200).shape == (100, 200, 3)
+    laid = onto(heat, small, inputs)
+    assert laid.shape == (20, 40)
+    assert laid[10, 5] == pytest.approx(1)
+    assert laid[10, 35] == pytest.approx(0)
+    assert as_seen(wide(), inputs, side=200).shape == (200, 200, 3)
+    assert onto(heat, wide(), inputs).shape == (100, 100)
+
+
 def test_what_is_shown_and_the_way_back() -> None:
     assert shown_part(400, 100, WHOLE) == (150, 0, 250, 100)
     assert shown_part(400, 100, fitted(WHOLE, "squash", None)) == (0, 0, 400, 100)

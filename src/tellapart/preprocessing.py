@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-Fit: TypeAlias = Literal["crop", "pad", "squash", "tile"]
+Fit: TypeAlias = Literal["crop", "pad", "squash", "crop_or_pad", "tile"]
 
 _REDUCING_GAP = 3.0  # Pillow's own figure for "no visible difference from a full resize"
 
@@ -61,6 +61,8 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of RGB in [0, 1]
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     # crop: a square in the middle. pad: the whole picture, with the mean colour beside it. squash: the whole, made square.
+    # crop_or_pad: nothing is scaled; a longer side is cropped to the middle, a shorter one padded with the mean colour, as
+    # tf.image.resize_with_crop_or_pad does with black.
     # tile: several squares of it, as tiling.py cuts them; where a picture must be shown at once, it is padded.
     fit: Fit = "crop"
     value_range: Span | None = None  # of pictures of more than 8 bits: black, white; None: each by what its file says
@@ -87,16 +89,18 @@ _USUAL: Mapping[str, Any] = {"fit": "crop", "value_range": None, "colour": "srgb
 
 _ALL = MAX_PIXELS  # a side that no picture has twice
 _PADDED = ("pad", "tile")
+UNSCALED: tuple[Fit, ...] = ("crop_or_pad", "tile")  # whose own pixels are looked at, so that all are decoded
 
 
 def decode_for(data: bytes, preprocessing: Preprocessing, *, target: int = 0, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode as a network's pictures are: its range, its colours, and its size where no larger `target` is given.
 
-    For tiles, where none is given, all pixels are decoded.
+    All pixels are decoded where nothing is scaled, for tiles where no target is given.
     """
+    whole = preprocessing.fit == "crop_or_pad" or (preprocessing.fit == "tile" and not target)
     return decode(
         data,
-        target=_ALL if preprocessing.fit == "tile" and not target else max(target, preprocessing.size),
+        target=_ALL if whole else max(target, preprocessing.size),
         max_pixels=max_pixels,
         span=preprocessing.value_range,
         colour=preprocessing.colour,
@@ -112,6 +116,8 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     size = preprocessing.size
     if preprocessing.fit in _PADDED:
         return _pad(image, preprocessing)
+    if preprocessing.fit == "crop_or_pad":
+        return _crop_or_pad(image, preprocessing)
     resized = image.resize(
         (size, size),
         RESAMPLING[preprocessing.interpolation],
@@ -124,8 +130,8 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
 def shown_part(width: int, height: int, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of what `prepare` shows of a picture of that size, in its pixels.
 
-    A square in the middle; padded, it reaches beyond the picture; squashed, it is a part of the picture's own shape. Of a network
-    that reads tiles it is the whole picture, padded.
+    A square in the middle; padded, or unscaled and smaller, it reaches beyond the picture; squashed, it is a part of the
+    picture's own shape. Of a network that reads tiles it is the whole picture, padded.
     """
     size = preprocessing.size
     if preprocessing.fit in _PADDED:
@@ -133,6 +139,11 @@ def shown_part(width: int, height: int, preprocessing: Preprocessing) -> tuple[f
         wide, high = width / across, height / down  # pixels of the picture in one of the input
         left, top = -((size - across) // 2) * wide, -((size - down) // 2) * high
         return left, top, left + size * wide, top + size * high
+    if preprocessing.fit == "crop_or_pad":
+        left, top = (
+            int((side - size) / 2) for side in (width, height)
+        )  # halves are rounded towards 0, as TensorFlow does
+        return left, top, left + size, top + size
     if preprocessing.fit == "squash":
         share = size / max(size, math.floor(size / preprocessing.crop))
         left, top = (1 - share) / 2 * width, (1 - share) / 2 * height
@@ -156,6 +167,15 @@ def _pad(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     square.paste(
         image.resize(inner, resampling, reducing_gap=_REDUCING_GAP), ((size - inner[0]) // 2, (size - inner[1]) // 2)
     )
+    return np.asarray(square)
+
+
+def _crop_or_pad(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The middle of the picture as its own pixels are, with the mean colour beside it where it is smaller."""
+    left, top, right, bottom = map(int, shown_part(image.width, image.height, preprocessing))
+    square = Image.new("RGB", (preprocessing.size, preprocessing.size), mean_colour(preprocessing))
+    middle = image.crop((max(0, left), max(0, top), min(image.width, right), min(image.height, bottom)))
+    square.paste(middle, (max(0, -left), max(0, -top)))
     return np.asarray(square)
 
 

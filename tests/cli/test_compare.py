@@ -18,7 +18,7 @@ from tellapart.cli.main import execute
 from tellapart.data.content import content_hash
 from tellapart.data.examples import Example, Split
 from tellapart.data.examples_csv import write_examples
-from tellapart.data.inspection import TARGET
+from tellapart.data.remembered import TARGET
 from tellapart.data.targets import ClassName, Target
 from tellapart.decoding import decode
 from tellapart.export.assemble import assemble

@@ -14,7 +14,7 @@ import tellapart
 from tellapart.bundle import Manifest
 from tellapart.cli.main import execute
 from tellapart.data.content import content_hash
-from tellapart.data.inspection import TARGET
+from tellapart.data.remembered import TARGET
 from tellapart.decoding import Colour, decode
 from tellapart.errors import StorageError
 from tellapart.export.assemble import assemble

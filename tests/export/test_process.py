@@ -73,7 +73,10 @@ def test_a_process_answers_as_many_pictures_at_once_as_its_file_takes(
 @pytest.mark.parametrize(
     ("fails", "says"),
     [
-        ("memory", rf"^{OURS} failed at converting: the process: it was ended by the system or took too long.*Choose"),
+        (
+            "memory",
+            rf"^{OURS} failed at converting: the process was ended by the system or took too long.*Run the command again",
+        ),
         ("exit", rf"^{OURS} failed at converting: SystemExit: a converter that exits\. Choose another format"),
         (
             "package",

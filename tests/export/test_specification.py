@@ -42,6 +42,7 @@ def test_it_is_json_with_every_step_in_order_and_the_models_own_numbers(tiny_man
     [
         ({"fit": "pad", "crop": 1.0}, "The longer side becomes 224"),
         ({"fit": "squash", "crop": 1.0}, "The whole picture (224/224 of each side, in the middle)"),
+        ({"fit": "crop_or_pad", "crop": 1.0}, "Nothing is scaled: of a side over 224 pixels the middle 224 are taken"),
         ({"fit": "crop", "crop": 1.0}, "224/224 of the shorter side"),
     ],
 )

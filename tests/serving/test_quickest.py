@@ -136,8 +136,11 @@ def test_outputs_of_other_shapes_are_kept_as_json_has_them(tmp_path: Path) -> No
 
 def test_the_processor_is_called_as_the_system_calls_it(tmp_path: Path) -> None:
     told = tmp_path / "cpuinfo"
-    told.write_text("processor\t: 0\nmodel name\t: A Processor 9 @ 2 GHz: fine\nmodel name\t: other\n")
-    assert processor(told) == "A Processor 9 @ 2 GHz: fine"
+    first = "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: A Processor 9 @ 2 GHz: fine\nflags\t\t: fpu avx2 avx512f\n"
+    told.write_text(f"{first}\nprocessor\t: 1\nmodel name\t: other\n")
+    assert processor(told) == "A Processor 9 @ 2 GHz: fine, cpu family 25, model 17, avx2 avx512f"
+    (plain := tmp_path / "plain").write_text("model name\t: ARM\n")
+    assert processor(plain) == "ARM"
     assert processor(tmp_path / "none")  # what Python knows
 
 

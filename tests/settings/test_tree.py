@@ -161,11 +161,11 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
         ),
         (
             {"network": {"crop": 0.9, "fit": "squash"}},
-            "network.crop is 0.9, but network.fit squash shows the whole picture. Leave one of them out",
+            "network.crop is 0.9, but network.fit squash has no such share. Leave one of them out",
         ),
         (
             {"network": {"crop": 0.9, "fit": "tile"}},
-            "network.crop is 0.9, but network.fit tile shows the whole picture. Leave one of them out",
+            "network.crop is 0.9, but network.fit tile has no such share. Leave one of them out",
         ),
         (
             {"network": {"overlap": 32}},
@@ -388,6 +388,19 @@ def test_a_recipe_from_before_there_were_more_optimizers_is_taken() -> None:
     settings = TrainSettings(data="x", strategy="probe", loop={"weight_decay": 0.05, "optimizer": "adamw"})  # type: ignore[arg-type]
     assert settings == TrainSettings(data="x", strategy="probe")
     assert LoopSettings(optimizer="adam", weight_decay=0.05).decay == 0.05
+
+
+def test_rescale_is_taken_as_keras_programs_write_it() -> None:
+    for written, value in (("1/255", 1 / 255), ("1./255", 1 / 255), (0.0039, 0.0039), ("1 / 127.5", 1 / 127.5)):
+        settings = make_settings({"data": "x", "network": {"rescale": written}})
+        assert settings.network.rescale == pytest.approx(value)
+    assert (
+        make_settings({"data": "x", "network": {"rescale": None}}).trained_by()
+        == make_settings({"data": "x"}).trained_by()
+    )
+    for written in ("1/0", "a/b", "__import__", 255):
+        with pytest.raises(SettingsError, match=r"network\.rescale"):
+            make_settings({"data": "x", "network": {"rescale": written}})
 
 
 def test_splits_are_told_in_words_as_they_are_typed() -> None:

@@ -115,4 +115,6 @@ def _fit(preprocessing: PreprocessingRecord) -> str:
     if preprocessing.fit == "tile":
         scale = "" if preprocessing.scale == 1 else f" at {preprocessing.scale:g} times the picture's size"
         return f"tiles that share {preprocessing.overlap} pixels{scale}"
+    if preprocessing.fit == "crop_or_pad":
+        return "not scaled: cropped or padded"
     return f"crop {preprocessing.crop:g}" if preprocessing.fit == "crop" else f"whole pictures ({preprocessing.fit})"

@@ -58,25 +58,29 @@ def _list_all(*, as_json: bool) -> None:
             f"{row['macs'] / 1e6:>8,.0f}M{row['megabytes']:>8.1f}{row['size']:>7}  {'yes' if row['offline'] else 'download'}"
         )
     click.echo(
-        "\ntop-1, top-5: percent on ImageNet-1k as published for these very weights; -: timm's package holds no figure. depth: "
-        "convolutions and dense\nlayers, shortcuts among them. million: parameters with 1,000 classes. MACs: multiply-adds for one "
-        "picture of that input. MB: the weights in float32.\nAny other name of timm's works too: tellapart network NAME counts it."
+        "\ntop-1, top-5: percent on ImageNet-1k as timm's results tell them of these very weights, some on larger\npictures; -: "
+        "not published there. depth: convolutions and dense layers, shortcuts among them. million: parameters with 1,000 classes. "
+        "MACs: multiply-adds for one picture of that input. MB: the weights in float32.\nAny other name of timm's works too: "
+        "tellapart network NAME counts it."
     )
 
 
 def _rows() -> list[dict[str, Any]]:
     from tellapart.models.catalog import BACKBONES
     from tellapart.models.measuring import listed, read_figures
+    from tellapart.models.published import read_published
 
-    figures, rows = read_figures(), []
+    figures, published, rows = read_figures(), read_published(), []
     for name, keras in listed().items():
-        known, found = BACKBONES.get(name), figures[name]
+        known, found, told = BACKBONES.get(name), figures[name], published.get(name)
+        top_1 = told.top_1 if told is not None else None if known is None else known.accuracy
         rows.append(
             {
                 "name": name,
                 "keras": keras,
-                "top_1": None if known is None else known.accuracy,
-                "top_5": None,
+                "top_1": top_1,
+                "top_5": None if told is None else told.top_5,
+                "tested_at": None if told is None else told.pixels,
                 "layers": found.layers,
                 "parameters": found.parameters,
                 "macs": found.macs,

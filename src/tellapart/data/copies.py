@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from tellapart.data.examples import Inspection
 from tellapart.data.likeness import (
-    SIDE,
     Likeness,
     Pairs,
     measure_likeness,
@@ -26,6 +25,7 @@ from tellapart.data.likeness import (
     same_picture,
     within_reach,
 )
+from tellapart.data.thumbnails import part_of, stacked
 
 _Keys = NDArray[np.uint64]
 _Rows = NDArray[np.int64]
@@ -82,9 +82,7 @@ def find_copies(inspections: Sequence[Inspection]) -> Copies:
 
 
 def _near_clusters(pictures: Sequence[Inspection]) -> list[list[int]]:
-    blank = bytes(SIDE * SIDE)
-    pixels = b"".join(p.thumbnail if len(p.thumbnail) == SIDE * SIDE else blank for p in pictures)
-    likeness = measure_likeness(np.frombuffer(pixels, dtype=np.uint8).reshape(-1, SIDE, SIDE))
+    likeness = measure_likeness(stacked([picture.thumbnail for picture in pictures]))
     keys = np.array([picture.perceptual_hash for picture in pictures], dtype=np.uint64)
     rows = np.flatnonzero(likeness.tolerance > 0)  # the others are too plain to be told apart
     found = list(_candidates(likeness, rows, keys[rows], depth=0))
@@ -188,7 +186,7 @@ def _pairs_of_similar_keys(keys: _Keys, crowded: NDArray[np.bool_]) -> Iterator[
 def _pairs_with_leaders(likeness: Likeness, crowd: _Rows) -> Pairs:
     """(leader, member) for those of a crowd that surely are copies of one of a few of its members."""
     leaders = crowd[:: max(1, len(crowd) // _LEADERS)][:_LEADERS]
-    products = project(likeness.thumbnails[crowd], normalise(likeness.thumbnails[leaders]))
+    products = project(part_of(likeness.thumbnails, crowd), normalise(likeness.thumbnails[leaders]))
     distances = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * products))
     allowed = _SURELY * np.minimum(likeness.tolerance[crowd][:, None], likeness.tolerance[leaders])
     free = np.ones(len(crowd), dtype=np.bool_)

@@ -14,6 +14,7 @@ from tellapart.data.faults import Drawn, Faults
 from tellapart.data.looks import Looks
 from tellapart.data.mask_names import ToldValues
 from tellapart.data.targets import ONE_CLASS, Target
+from tellapart.data.thumbnails import Shelved
 from tellapart.deep_values import Depth, Span
 from tellapart.errors import PictureError
 from tellapart.sources.reading import is_archive, read_bytes
@@ -101,7 +102,7 @@ class Inspection:
     is_picture: bool = True  # False: neither its content nor its name says picture (text, Thumbs.db)
     content_hash: str = ""  # 32 hex digits of size and upright RGB pixels, or of the values of a deeper picture
     perceptual_hash: int = 0  # 64-bit pHash
-    thumbnail: bytes = b""  # uint8 [32, 32] grey, row by row
+    thumbnail: bytes | Shelved = b""  # uint8 [32, 32] grey, row by row
     width: int = 0  # pixels, upright
     height: int = 0
     format: str = ""  # Pillow's name of the content's type: JPEG, PNG ...

@@ -3,80 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import PIL
 from PIL import Image
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
-from tellapart.data.looks import Looks, look_at
+from tellapart.data.known_hashes import KnownHashes
+from tellapart.data.looks import look_at
 from tellapart.data.perceptual_hash import perceptual_hash
-from tellapart.decoding import MAX_PIXELS, UNKNOWN_FORMAT, Decoded, decode
-from tellapart.deep_values import Depth
+from tellapart.data.remembered import TARGET, Memory, decode_kept, encode, memory_key
+from tellapart.data.thumbnails import Shelf
+from tellapart.decoding import UNKNOWN_FORMAT, Decoded, decode
 from tellapart.errors import PictureError
-from tellapart.picture_files import readers
 from tellapart.sources.reading import read_bytes
 
 THUMBNAIL_SIDE = 32  # pixels
 
-TARGET = 224  # pixels; large JPEGs are compared at no less than twice this
 
+MANY = 20_000  # files, of which thumbnails would take much memory
 _FILES_PER_TASK = 256
 _BYTES_AT_ONCE = 32 * 1024 * 1024  # read ahead of a look-up, by each worker
 _SMALL_BYTES = 4096
 _SECONDS_BETWEEN_REPORTS = 0.1
 
-# Another Pillow may decode other pixels, or formats that this one cannot: what it told is then asked again.
-_VERSION = f"inspection-6-{TARGET}-{MAX_PIXELS}-pillow-{PIL.__version__}-{readers()}"
+_EMPTY = hashlib.sha256(b"").hexdigest()
 _OUT_OF_MEMORY = "not enough memory to decode it"
 _NO_PICTURE = (UNKNOWN_FORMAT, "empty file")  # how the reasons begin
 _FAMILY: Mapping[str, str] = {"MPO": "JPEG", "DIB": "BMP"}
-# What is kept of an Inspection, in JSON: all but the hash, which is the key, and what depends on the file's name.
-_REMEMBERED: Mapping[str, type] = {
-    "problem": str,
-    "is_picture": bool,
-    "content_hash": str,
-    "perceptual_hash": int,
-    "thumbnail": str,
-    "width": int,
-    "height": int,
-    "format": str,
-    "mode": str,
-    "turned": bool,
-    "depth": list,
-    "looks": list,
-    "profile": str,
-    "bands": str,
-}
 Seen = Callable[[Image.Image, Inspection], None]  # what else is made of a grey picture, while it is there
 Shown = Callable[[Decoded, Inspection], None]  # the same of one in its colours
 
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
-
-
-class Memory(Protocol):
-    """What was learnt about a file's bytes, kept from run to run; see `inspect_all` for the keys.
-
-    Calls come from the worker threads, one at a time.
-    """
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The values of those keys that are known."""
-
-    def put_many(self, items: Mapping[str, bytes]) -> None:
-        """Keep the values."""
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -95,21 +61,25 @@ def inspect_all(
     advance: Callable[[int], None] | None = None,
     seen: Seen | None = None,
     shown: Shown | None = None,
+    many: int = MANY,
 ) -> list[Inspection]:
     """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
 
     A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed; of every other
     that can be decoded `seen` gets the picture in grey and `shown` in colour (as `decode` gives it for TARGET), on the
-    worker's thread.
+    worker's thread. From `many` files on their thumbnails lie on disk.
     `advance` is called in the calling thread with the number of files that were finished since its last call.
     Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
     """
     stop = threading.Event()
     turn = threading.RLock()
+    shelf = Shelf() if len(paths) >= many else None
     # Small enough that a few hundred pictures keep every worker busy.
     size = max(1, min(_FILES_PER_TASK, len(paths) // (4 * workers)))
+    hashes = KnownHashes(paths, remembered)
     tasks = [
-        _Task(paths[start : start + size], remembered, turn, stop, seen, shown) for start in range(0, len(paths), size)
+        _Task(paths[start : start + size], remembered, turn, stop, seen, shown, shelf, hashes, start)
+        for start in range(0, len(paths), size)
     ]
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="inspect")
     reported = 0
@@ -126,6 +96,7 @@ def inspect_all(
         stop.set()
         executor.shutdown(wait=True, cancel_futures=True)
     found = [inspection for task in tasks for inspection in task.found]
+    hashes.learn(found)
     if advance is not None and len(found) > reported:
         advance(len(found) - reported)
     return found
@@ -142,24 +113,29 @@ class _Task:
         stop: threading.Event,
         seen: Seen | None,
         shown: Shown | None,
+        shelf: Shelf | None,
+        hashes: KnownHashes,
+        start: int,
     ) -> None:
         self.found: list[Inspection] = []  # in the order of paths
         self._paths = paths
+        self._hashes, self._start = hashes, start  # the first of the paths among all
         self._remembered = remembered
         self._turn = turn  # held by the one worker that uses the memory or looks at small pictures
         self._stop = stop
         self._seen = seen
         self._shown = shown
+        self._shelf = shelf
 
     def run(self) -> None:
         """Read as many files as fit in `_BYTES_AT_ONCE`, look them up together, decode the rest; repeat."""
         batch: list[tuple[Path, str, bytes | str]] = []
         held = 0
-        for path in self._paths:
+        for place, path in enumerate(self._paths, start=self._start):
             if self._stop.is_set():
                 return
-            content = _read(path)
-            file_hash = "" if isinstance(content, str) else hashlib.sha256(content).hexdigest()
+            known = self._hashes.of(place)
+            content, file_hash = (b"", known) if known else _hashed(path)
             batch.append((path, file_hash, content))
             held += len(content)
             if held > _BYTES_AT_ONCE:
@@ -175,30 +151,43 @@ class _Task:
             for path, file_hash, content in batch:
                 if self._stop.is_set():
                     break
+                if file_hash not in known and not content and file_hash != _EMPTY:
+                    content, file_hash = _hashed(path)  # its hash was known, and what it tells is not
                 if isinstance(content, str):
                     self.found.append(Inspection(file_hash="", problem=content))
                     continue
                 if file_hash not in known:
                     known[file_hash] = _look(content, file_hash, self._seen, self._shown)
                     if known[file_hash].problem != _OUT_OF_MEMORY:
-                        learnt[_key(file_hash)] = _encode(known[file_hash])
-                self.found.append(_for_path(known[file_hash], path))
+                        learnt[memory_key(file_hash)] = encode(known[file_hash])
+                self.found.append(self._shelved(_for_path(known[file_hash], path)))
             if self._remembered is not None and learnt:
                 with self._turn:
                     self._remembered.put_many(learnt)
+
+    def _shelved(self, inspection: Inspection) -> Inspection:
+        if self._shelf is None or not inspection.thumbnail:
+            return inspection
+        return replace(inspection, thumbnail=self._shelf.keep(bytes(inspection.thumbnail)))
 
     def _look_up(self, file_hashes: Sequence[str]) -> dict[str, Inspection]:
         if self._remembered is None or not file_hashes:
             return {}
         with self._turn:
-            values = self._remembered.get_many([_key(file_hash) for file_hash in file_hashes])
+            values = self._remembered.get_many([memory_key(file_hash) for file_hash in file_hashes])
         known = {}
         for file_hash in file_hashes:
-            value = values.get(_key(file_hash))
-            inspection = None if value is None else _decode(value, file_hash)
+            value = values.get(memory_key(file_hash))
+            inspection = None if value is None else decode_kept(value, file_hash)
             if inspection is not None:
                 known[file_hash] = inspection
         return known
+
+
+def _hashed(path: Path) -> tuple[bytes | str, str]:
+    """The bytes of a file with their SHA-256, or why it cannot be read."""
+    content = _read(path)
+    return content, "" if isinstance(content, str) else hashlib.sha256(content).hexdigest()
 
 
 def _read(path: Path) -> bytes | str:
@@ -266,31 +255,3 @@ def _is_text(data: bytes) -> bool:
     """Whether damaged "picture" bytes are words that begin like one: "BMW ..." or "P1 ..."."""
     head = data[:4096]
     return not any(byte < 32 and byte not in _TEXT_CONTROLS for byte in head)
-
-
-def _key(file_hash: str) -> str:
-    return f"{file_hash}:{_VERSION}"
-
-
-def _encode(inspection: Inspection) -> bytes:
-    values = {name: getattr(inspection, name) for name in _REMEMBERED}
-    lists = {"depth": list(inspection.depth or ()), "looks": list(inspection.looks or ())}
-    text = json.dumps(values | lists | {"thumbnail": inspection.thumbnail.hex()}).encode()
-    return zlib.crc32(text).to_bytes(4, "big") + text
-
-
-def _decode(value: bytes, file_hash: str) -> Inspection | None:
-    """The inspection that was remembered, or None where the value is not sound: it is then made again."""
-    check, text = value[:4], value[4:]
-    if zlib.crc32(text).to_bytes(4, "big") != check:
-        return None
-    try:
-        values = json.loads(text)
-        if not isinstance(values, dict) or {name: type(value) for name, value in values.items()} != _REMEMBERED:
-            return None
-        values["thumbnail"] = bytes.fromhex(values["thumbnail"])
-        values["depth"] = Depth(*values["depth"]) if values["depth"] else None
-        values["looks"] = Looks(*values["looks"]) if values["looks"] else None
-    except (ValueError, TypeError):
-        return None
-    return Inspection(file_hash=file_hash, **values)

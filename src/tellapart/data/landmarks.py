@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.describing import RADIUS, describe, mirrored
-from tellapart.data.likeness import SIDE as SMALL
+from tellapart.data.thumbnails import SIDE as SMALL
 
 Bytes = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 32  # pixels of a thumbnail
+from tellapart.data.thumbnails import SIDE, Stack
 
 Thumbnails = NDArray[np.uint8]  # [N, 32, 32], grey
 Vectors = NDArray[np.float32]
@@ -46,12 +46,12 @@ _PAIRS_AT_ONCE = 128  # what fits in a core's cache: three times quicker than 51
 class Likeness:
     """What is needed to compare the pictures of one set."""
 
-    thumbnails: Thumbnails
+    thumbnails: Stack
     tolerance: Vectors  # [N] distance up to which two are one picture; 0: too plain to tell
     sketches: Vectors  # [N, D]; two sketches are never farther apart than their thumbnails
 
 
-def measure_likeness(thumbnails: Thumbnails) -> Likeness:
+def measure_likeness(thumbnails: Stack) -> Likeness:
     """Learn what N pictures share from the first 1,024, and from that how nearly copies of each must agree.
 
     `thumbnails` is [N, 32, 32]. Sort the rows by content, so that the names of files do not decide the sample.
@@ -109,7 +109,7 @@ def normalise(thumbnails: Thumbnails) -> Vectors:
     return vectors
 
 
-def project(thumbnails: Thumbnails, directions: Vectors) -> Vectors:
+def project(thumbnails: Stack, directions: Vectors) -> Vectors:
     """Coordinates [N, D] of normalised thumbnails along the directions [D, 1024]."""
     coordinates = np.empty((len(thumbnails), len(directions)), dtype=np.float32)
     for start in range(0, len(thumbnails), _ROWS_AT_ONCE):  # so that 60,000 take no 250 MB
@@ -118,7 +118,7 @@ def project(thumbnails: Thumbnails, directions: Vectors) -> Vectors:
     return coordinates
 
 
-def _contrasts(thumbnails: Thumbnails) -> Vectors:
+def _contrasts(thumbnails: Stack) -> Vectors:
     """Standard deviation of each thumbnail in grey levels, [N]."""
     starts = range(0, len(thumbnails), _ROWS_AT_ONCE)
     parts = [thumbnails[s : s + _ROWS_AT_ONCE].std(axis=(1, 2), dtype=np.float32) for s in starts]

@@ -17,12 +17,12 @@ import PIL
 from tellapart.data.box_turning import orientation_of
 from tellapart.data.examples import Entry, Inspection
 from tellapart.data.faults import Kind
-from tellapart.data.inspection import Memory
 from tellapart.data.mask_fit import how_to_lay, lay
 from tellapart.data.mask_legend import SeenValues
 from tellapart.data.mask_pixels import black_or_white, count
 from tellapart.data.mask_sources import MaskSource, open_source
 from tellapart.data.mask_targets import MaskFile, MaskForm, Painting
+from tellapart.data.remembered import Memory
 from tellapart.errors import PictureError
 from tellapart.runtime import cores
 from tellapart.threads import in_order

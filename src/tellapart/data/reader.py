@@ -17,8 +17,8 @@ from tellapart.data.cells import Cells
 from tellapart.data.conflicts import LabelConflict
 from tellapart.data.copies import Copies, find_copies
 from tellapart.data.examples import Entry, Inspection, Listing, ReadOptions
-from tellapart.data.inspection import Memory
 from tellapart.data.other_tasks import OtherTask
+from tellapart.data.remembered import Memory
 from tellapart.data.table import TableRow
 from tellapart.data.targets import Target
 

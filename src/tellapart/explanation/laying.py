@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.explanation.overlay import enlarge
-from tellapart.preprocessing import Preprocessing, padded_size, prepare
+from tellapart.preprocessing import Preprocessing, padded_size, prepare, shown_part
 
 
 def as_seen(image: Image.Image, preprocessing: Preprocessing, *, side: int) -> NDArray[np.uint8]:
@@ -19,15 +19,28 @@ def as_seen(image: Image.Image, preprocessing: Preprocessing, *, side: int) -> N
     """
     if preprocessing.fit == "crop":
         return prepare(image, replace(preprocessing, size=side))
+    if preprocessing.fit == "crop_or_pad":
+        image = image.crop(_inside(image, preprocessing))
     size = padded_size(image.width, image.height, replace(preprocessing, size=side))
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 def onto(heat: NDArray[np.float32], image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Of a heatmap [h, w] of the network's input, what lies on `as_seen`: without the padding."""
+    size = preprocessing.size
+    if preprocessing.fit == "crop_or_pad":
+        left, top, right, bottom = _inside(image, preprocessing)
+        across, down = right - left, bottom - top
+        left, top = (size - across) // 2, (size - down) // 2
+        return enlarge(heat, size, size)[top : top + down, left : left + across]
     if preprocessing.fit != "pad":
         return heat
-    size = preprocessing.size
     across, down = padded_size(image.width, image.height, preprocessing)
     left, top = (size - across) // 2, (size - down) // 2
     return enlarge(heat, size, size)[top : top + down, left : left + across]
+
+
+def _inside(image: Image.Image, preprocessing: Preprocessing) -> tuple[int, int, int, int]:
+    """What the network sees of an unscaled picture, in its pixels."""
+    left, top, right, bottom = map(int, shown_part(image.width, image.height, preprocessing))
+    return max(0, left), max(0, top), min(image.width, right), min(image.height, bottom)

@@ -14,6 +14,7 @@ from tellapart.errors import MissingExtra, SettingsError
 from tellapart.explanation.word_paths import has_paths, integrated_words
 from tellapart.explanation.word_votes import TextVotes
 from tellapart.explanation.words import WordFaithfulness, in_heat, occluded, spell, word_faithfulness
+from tellapart.models.kept_weights import read_weights
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.sequences import WordInputs
 
@@ -71,9 +72,8 @@ class WordReasons:
         if importlib.util.find_spec("onnx") is None:
             raise MissingExtra("explain", "train", "onnx")
         import onnx
-        from onnx import numpy_helper
 
-        found = {one.name: numpy_helper.to_array(one) for one in onnx.load(self._model.path).graph.initializer}
+        found = read_weights(onnx.load(self._model.path))
         if not has_paths(found):
             raise SettingsError(
                 f"the network is {self._model.manifest.backbone.name}, and integrated gradients are told of a text_cnn alone. "

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tellapart.export.graph_sizes import IMAGE
 
 _SQUARES = ("ReduceL2", "ReduceSumSquare")
@@ -33,7 +35,7 @@ def take_planes(model: Any, size: int) -> None:
 
 def say_simply(model: Any) -> None:
     """Write ReduceL2 and ReduceSumSquare out: few converters know them as they are."""
-    from onnx import helper
+    from onnx import helper, numpy_helper
 
     nodes = []
     for node in model.graph.node:
@@ -44,7 +46,12 @@ def say_simply(model: Any) -> None:
         given, found = node.input[0], node.output[0]
         square, total = f"{found}.square", found if node.op_type == "ReduceSumSquare" else f"{found}.sum"
         reduced = helper.make_node("ReduceSum", [square, *node.input[1:]], [total], name=f"{found}.sum")
-        reduced.attribute.extend(copy.attribute)
+        reduced.attribute.extend(one for one in copy.attribute if one.name != "axes")
+        # Until version 17 these two have their axes as an attribute, and a sum has had them as an input since 13.
+        axes = [list(one.ints) for one in copy.attribute if one.name == "axes"]
+        if axes and len(node.input) == 1:
+            model.graph.initializer.append(numpy_helper.from_array(np.array(axes[0], dtype=np.int64), f"{found}.axes"))
+            reduced.input.append(f"{found}.axes")
         nodes += [helper.make_node("Mul", [given, given], [square], name=f"{found}.square"), reduced]
         if total != found:
             nodes.append(helper.make_node("Sqrt", [total], [found], name=f"{found}.root"))

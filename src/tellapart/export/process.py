@@ -37,6 +37,7 @@ runpy.run_path(worker, run_name="__main__")
 """
 PATIENCE = 1800.0  # seconds for one request; a converter that takes longer hangs
 _TOLD = 400  # characters of what went wrong
+_ENDED = "the process was ended by the system or took too long"
 _LITTLE = 2**20  # free bytes, below which a process that was ended by the system ended for want of them
 _QUIET = {
     "OMP_NUM_THREADS": "1",
@@ -156,7 +157,7 @@ class ToolProcess:
         code = self._process.wait()
         self._log.seek(0)
         last = self._log.read()[-4000:].decode(errors="replace").split()
-        killed = "it was ended by the system or took too long" if code < 0 else f"it ended with {code}"
+        killed = _ENDED if code < 0 else f"it ended with {code}"
         return f"{killed}; its last words: {' '.join(last)[-_TOLD:]}" if last else killed
 
     def _explained(self, reason: str, kind: str, doing: str) -> ExportError | StorageError:
@@ -173,6 +174,11 @@ class ToolProcess:
             return ExportError(
                 f"the tool {self._step.tool} lacks a package ({reason[:_TOLD]}). Clear the cache (`tellapart cache clear`), "
                 "so that its environment is made again; an own one below --tools needs all packages of its list."
+            )
+        if reason.startswith(_ENDED):
+            return ExportError(
+                f"{self._step.tool} failed at {doing}: {reason[:_TOLD]}. Run the command again, with more free memory or less "
+                "beside it."
             )
         name = kind or "the process"
         return ExportError(

@@ -12,7 +12,7 @@ from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.tiling import MergesTiles
 from tellapart.errors import SettingsError
 from tellapart.manifest import Manifest
-from tellapart.preprocessing import Preprocessing
+from tellapart.preprocessing import UNSCALED, Preprocessing
 from tellapart.tiling import Beyond
 
 SCHEMA = 1
@@ -70,7 +70,7 @@ def _tiles(inputs: Preprocessing, beyond: Beyond) -> dict[str, Any]:
 
 
 def _decoding(inputs: Preprocessing) -> dict[str, Any]:
-    whole = inputs.fit == "tile"
+    whole = inputs.fit in UNSCALED
     return {
         "step": "decode",
         "says": "PNG and others: as they are. JPEG: libjpeg's accurate integer transform and its smooth upsampling of colours"
@@ -116,6 +116,8 @@ def _part(inputs: Preprocessing, beyond: Beyond) -> dict[str, Any]:
         "squash": f"The whole picture ({size}/{edge} of each side, in the middle) is made {size} x {size}, whatever its shape.",
         "pad": f"The longer side becomes {size}, the other in proportion (rounded, halves to even); it lies in the middle of a "
         "square of `colour`, the odd pixel below and to the right.",
+        "crop_or_pad": f"Nothing is scaled: of a side over {size} pixels the middle {size} are taken, a shorter one lies in the "
+        "middle of a square of `colour`; an odd pixel is cropped, or padded, below and to the right.",
         "tile": f"Scaled by {inputs.scale:g}, cut into as few squares of {size} as cover it, evenly laid, neighbours sharing at "
         f"least {inputs.overlap} pixels; beyond a small picture is "
         + ("its mirror image." if beyond == "mirror" else "`colour`."),
@@ -136,7 +138,7 @@ def _filter(inputs: Preprocessing) -> dict[str, Any]:
         "support": SUPPORT[inputs.interpolation],
         "antialias": True,
         "precision_bits": PRECISION_BITS,
-        "reducing_gap": None if inputs.fit == "tile" else REDUCING_GAP,
+        "reducing_gap": None if inputs.fit in UNSCALED else REDUCING_GAP,
         "says": "Two passes with 8-bit rounding between: across, then down; down first where the height of the picture less "
         "the new one is more than twice that of its width (Pillow 13; earlier versions always go across first, which may "
         "differ by a level). Made smaller by s, the kernel is s times as wide. The part's sides are in single precision; "

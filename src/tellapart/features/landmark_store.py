@@ -14,7 +14,7 @@ from PIL import Image
 
 from tellapart.data.augmented import comparable
 from tellapart.data.examples import Inspection
-from tellapart.data.likeness import SIDE
+from tellapart.data.thumbnails import SIDE
 from tellapart.features.cache import Cache
 from tellapart.features.scenes import LANDMARKS, landmarks_key
 
@@ -44,7 +44,7 @@ class LandmarkStore:
         # Only now: the library of local features takes a while to import, and a picture that is known never comes here.
         from tellapart.data.landmarks import find_landmarks, pack
 
-        thumbnail = np.frombuffer(inspection.thumbnail, dtype=np.uint8).reshape(SIDE, SIDE)
+        thumbnail = np.frombuffer(bytes(inspection.thumbnail), dtype=np.uint8).reshape(SIDE, SIDE)
         packed = pack(find_landmarks(grey, thumbnail))
         with self._lock:
             self._unsaved[landmarks_key(inspection.content_hash)] = packed

@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.data.augmented import Scenes
 from tellapart.data.examples import PictureFile
-from tellapart.data.inspection import TARGET
 from tellapart.data.landmark_votes import find_candidates
 from tellapart.data.landmarks import Landmarks, find_landmarks, no_landmarks, pack, unpack
+from tellapart.data.remembered import TARGET
 from tellapart.data.same_scene import LEAST_LIKE, in_place, looks_original, measure_overlap, same_scene
 from tellapart.data.template import find_template
 from tellapart.data.turned import Pose, same_when_turned

@@ -30,6 +30,7 @@ AugmentFunction = Callable[
     [NDArray[np.uint8], tuple[int, ...]], NDArray[np.uint8]
 ]  # data/augment.py; pure, in any thread
 
+_FILLED = ("pad", "crop_or_pad", "tile")  # with the mean colour
 _VERSION = 1  # raise it when the same file gives other pixels
 
 
@@ -168,7 +169,7 @@ def shrink(
 
 def _fitted(preprocessing: Preprocessing) -> tuple[object, ...]:
     """What else the squares depend on; nothing where all is as it has always been. Padding has the network's mean colour."""
-    beside = {"size", "crop", "interpolation", "std"} | (set() if preprocessing.fit in ("pad", "tile") else {"mean"})
+    beside = {"size", "crop", "interpolation", "std"} | (set() if preprocessing.fit in _FILLED else {"mean"})
     return tuple((name, value) for name, value in sorted(preprocessing.identity().items()) if name not in beside)
 
 

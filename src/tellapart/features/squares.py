@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import Inspection
-from tellapart.data.inspection import TARGET
+from tellapart.data.remembered import TARGET
 from tellapart.decoding import Decoded
 from tellapart.preprocessing import Preprocessing, prepare
 

@@ -22,6 +22,16 @@ from tellapart.storage import write_json
 
 NAME = "engine.json"
 _PACKAGES = ("onnxruntime", "openvino", "tellapart")  # that what was measured hangs on
+_ASKED_OF_IT = (
+    "avx",
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_bf16",
+    "amx_int8",
+)  # as Linux calls them
 _MOST_BYTES = 65_536
 
 
@@ -71,13 +81,17 @@ def write_quickest(model: Path, found: Quickest) -> None:
 
 @functools.cache
 def processor(told: Path = Path("/proc/cpuinfo")) -> str:
-    """What the processor calls itself."""
+    """What the processor calls itself, and what engines ask of it: rented machines call many kinds by one name."""
+    facts: dict[str, str] = {}
     with contextlib.suppress(OSError):
         for line in told.read_text(errors="replace").splitlines():
             name, _, value = line.partition(":")
-            if name.strip() == "model name" and value.strip():
-                return value.strip()
-    return platform.processor() or platform.machine()
+            facts.setdefault(name.strip(), value.strip())
+    if not facts.get("model name"):
+        return platform.processor() or platform.machine()
+    able = [one for one in _ASKED_OF_IT if one in facts.get("flags", "").split()]
+    kind = [f"{name} {facts[name]}" for name in ("cpu family", "model") if facts.get(name)]
+    return ", ".join([facts["model name"], *kind, " ".join(able)]).rstrip(", ")
 
 
 @functools.cache

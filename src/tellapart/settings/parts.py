@@ -51,7 +51,7 @@ _DENSE: dict[str, dict[str, float]] = {
     "l2": {"ge": 0, "le": 1000},
 }
 # Checkpoints from before these could be told go on where they are not.
-LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2", "head"})
+LATER = frozenset({"pooling", "output", "auxiliary", "pool_stride", "batch_norm_after", "l1", "l2", "head", "rescale"})
 # How training pictures are varied. What is left out is the preset's.
 _AUGMENT: dict[str, dict[str, float]] = {
     "preset": {},
@@ -123,10 +123,11 @@ class NetworkSettings(Part):
     decoder: Literal["unet", "unetplusplus", "fpn", "deeplabv3plus", "pspnet"] | None = None
     size: int | None = Field(None, ge=8, le=4096)  # pixels, side of the input; of pretrained networks too
     crop: float | None = Field(None, gt=0, le=1)  # share of a picture's shorter side that a pretrained network sees
-    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; None: crop, or what
+    # Pictures that are not square are cropped to the middle, padded with the mean colour, or squashed; or nothing is scaled, and
+    # what is longer is cropped, what is shorter padded (crop_or_pad); None: crop, or what
     # cross-validation prefers where --strategy auto meets many elongated ones.
     # tile: cut into overlapping tiles of that size, for large pictures with small things; --tiles.
-    fit: Literal["crop", "pad", "squash", "tile"] | None = None
+    fit: Literal["crop", "pad", "squash", "crop_or_pad", "tile"] | None = None
     overlap: int | None = Field(
         None, ge=0, le=2048
     )  # pixels of the input that neighbouring tiles share; None: a quarter
@@ -135,6 +136,8 @@ class NetworkSettings(Part):
     blocks: tuple[BlockSettings, ...] = ()
     dense: tuple[DenseSettings, ...] = ()  # between the blocks, or a pretrained network, and the classifier
     dropout: float | None = Field(None, ge=0, lt=1)  # before the classifier
+    # As Keras' programs scale pixels: 1/255, 1./127.5. Taken and told; the network scales them itself, as its manifest says.
+    rescale: float | None = Field(None, gt=0, le=1)
     drop_path: float = Field(0.0, ge=0, lt=1)
     # What is put on the last maps, of pretrained networks too; None: what the network's library puts there, of blocks flatten
     # before dense layers and else average. `flatten = true` or `false` says flatten or average.
@@ -145,6 +148,15 @@ class NetworkSettings(Part):
     # What a trained network answers is the mean over the picture and its mirror image, or over all eight turned and flipped.
     test_time_augmentation: Literal["none", "flip", "dihedral"] = "none"
     text: TextNetworkSettings = TextNetworkSettings()  # of texts; `name` is text_cnn or dpcnn then
+
+    @field_validator("rescale", mode="before")
+    @classmethod
+    def _fraction(cls, value: Any) -> Any:
+        found = re.fullmatch(r"\s*([\d.]+)\s*/\s*([\d.]+)\s*", value) if isinstance(value, str) else None
+        try:
+            return float(found[1]) / float(found[2]) if found else value
+        except (ValueError, ZeroDivisionError):
+            raise ValueError("it is a number or a fraction such as 1/255") from None
 
     @model_validator(mode="before")
     @classmethod

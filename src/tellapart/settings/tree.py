@@ -126,10 +126,10 @@ class TrainSettings(Part):
 
     @model_validator(mode="after")
     def _only_a_crop_has_a_share(self) -> TrainSettings:
-        if self.network.crop is not None and self.network.fit in ("pad", "squash", "tile"):
+        if self.network.crop is not None and self.network.fit in ("pad", "squash", "crop_or_pad", "tile"):
             raise ValueError(
-                f"network.crop is {self.network.crop}, but network.fit {self.network.fit} shows the whole picture. Leave one of "
-                "them out"
+                f"network.crop is {self.network.crop}, but network.fit {self.network.fit} has no such share. Leave one of them "
+                "out"
             )
         return self
 

@@ -14,6 +14,7 @@ MAX_MEMBERS = 1_000_000
 MAX_INDEX_BYTES = 128 * 1024 * 1024  # of a list of names, or of one header
 MAX_GROWTH = 100  # times the archive's own size, where it would grow to more than the next line
 FREE_BYTES = 1024 * 1024 * 1024
+_MANY = 1_000  # members
 
 LINK = "link in an archive"  # reasons that Contents.ignored counts
 SPECIAL = "device or pipe in an archive"
@@ -83,12 +84,29 @@ def collect(
         if naming is not None and member.text is None:
             by_raw[path_inside(archive, member.raw.decode("latin-1")).encode("latin-1")] = member
     return Contents(
-        members=named,
+        members=_packed(named) if naming is None and len(named) >= _MANY else named,
         ignored={reason: count for reason, count in ignored.items() if count},
         naming=naming,
         by_raw=by_raw,
         read=read,
     )
+
+
+def _packed(named: Mapping[str, Member]) -> Mapping[str, Member]:
+    """The same in little memory, where all names are known."""
+    import numpy as np  # what large archives alone need
+
+    from tellapart.sources.packed import PackedRows
+
+    columns = [[one.offset, one.packed, one.size, one.method, one.check] for one in named.values()]
+    numbers = np.array(columns, dtype=np.int64)
+    return PackedRows(list(named), numbers, _unpacked)
+
+
+def _unpacked(name: str, numbers: tuple[int, ...]) -> Member:
+    offset, packed, size, method, check = numbers
+    raw = name.encode("utf-8", "surrogateescape")
+    return Member(raw=raw, text=name, offset=offset, packed=packed, size=size, method=method, check=check)
 
 
 def _decode(raw: bytes, naming: Naming | None) -> str:

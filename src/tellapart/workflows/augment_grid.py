@@ -19,7 +19,7 @@ from tellapart.drawing.lettering import Say
 from tellapart.drawing.picture_grid import draw_grid
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError
-from tellapart.preprocessing import Preprocessing, decode, prepare
+from tellapart.preprocessing import MAX_PIXELS, UNSCALED, Preprocessing, decode, prepare
 from tellapart.sources.reading import read_bytes
 from tellapart.workflows.augment_sample import LARGEST, View, none_readable, sampled_pictures
 
@@ -51,7 +51,9 @@ def grid_of_variants(
 ) -> Image.Image:
     """The picture of one file, varied as training would: a variant a cell. Raises: DataError, StorageError."""
     try:
-        image = decode(read_bytes(picture), target=LARGEST, span=view.value_range).image
+        image = decode(
+            read_bytes(picture), target=MAX_PIXELS if view.fit in UNSCALED else LARGEST, span=view.value_range
+        ).image
     except (PictureError, OSError) as error:
         raise DataError(
             f"{str(picture)!r} cannot be shown: {getattr(error, 'strerror', None) or error}. Give another."

@@ -12,7 +12,7 @@ from tellapart.data.examples import Entry, Listing
 from tellapart.decoding import Decoded
 from tellapart.deep_values import Span
 from tellapart.errors import DataError, PictureError, SettingsError, StorageError
-from tellapart.preprocessing import MAX_PIXELS, Fit, decode
+from tellapart.preprocessing import MAX_PIXELS, UNSCALED, Fit, decode
 from tellapart.reporter import Reporter
 from tellapart.sources.reading import read_bytes
 
@@ -87,7 +87,7 @@ def none_readable(source: Path, unreadable: Sequence[tuple[Path, str]]) -> DataE
 
 
 def _readable(entries: list[Entry], unreadable: list[tuple[Path, str]], view: View) -> Iterator[tuple[Entry, Decoded]]:
-    target = MAX_PIXELS if view.fit == "tile" else LARGEST  # of what is cut nothing is read smaller
+    target = MAX_PIXELS if view.fit in UNSCALED else LARGEST  # of what is cut nothing is read smaller
     for entry in entries:
         try:
             yield entry, decode(_read(entry.path), target=target, span=view.value_range)

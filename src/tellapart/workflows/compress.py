@@ -56,9 +56,9 @@ def compress(
     check_out(target)
     whole_run = open_finished(folder, pictures=pictures)
     if whole_run.manifest.pictures is None:
-        told = {"int8": int8, "qat": qat, "most_lost": most_lost}
+        told = {"qat": qat, "most_lost": most_lost}
         refuse_others({**told, "distill": distill, "unlabelled": unlabelled, "epochs": epochs})
-        return compress_texts(whole_run, target, float16=float16, prune=prune, reporter=reporter)
+        return compress_texts(whole_run, target, float16=float16, int8=int8, prune=prune, reporter=reporter)
     learned = [lambda one: _learned(one, target, prune, distill, unlabelled, epochs)] if any(asked[3:]) else []
     smaller = (
         [lambda one: with_own_classifier(to_int8(one, most_lost=most_lost, qat=qat, kept=_kept(target)))]

@@ -21,9 +21,9 @@ from tellapart.bundle import Manifest, TaskName
 from tellapart.data.content import stored_hash
 from tellapart.data.examples import SPLITS, Entry, ReadOptions, Split, known_classes, short_path
 from tellapart.data.faults import fault_sentences
-from tellapart.data.inspection import TARGET
 from tellapart.data.names import known_as, renamed
 from tellapart.data.readers import READERS
+from tellapart.data.remembered import TARGET
 from tellapart.data.survey import Examined
 from tellapart.data.targets import Target
 from tellapart.errors import DataError, PictureError, SettingsError

@@ -164,6 +164,11 @@ def _is_direct(settings: TrainSettings) -> bool:
 
 def _course(settings: TrainSettings, examined: Examined, task: Task, device: str, reporter: Reporter) -> _Course:
     """Split the pictures, or deal them to folds. Raises: DataError when they cannot be learned from."""
+    if settings.network.rescale is not None:
+        reporter.say(
+            f"rescale {settings.network.rescale:g} is not needed: the network takes bytes and scales them itself, in training, in "
+            "model.onnx and wherever that is exported to; its mean and deviation stand in the manifest."
+        )
     if settings.folded:
         plan = deal(settings, examined, task, reporter)
         return _Course(settings=task.prefer(settings), examined=plan.examined, pictures=len(plan.usable), plan=plan)

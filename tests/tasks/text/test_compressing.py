@@ -53,7 +53,7 @@ def test_halved_alone_nothing_else_changes(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--int8"], "--int8 was asked for, and this is a model of texts: n-grams and words are looked up"),
+        (["--int8"], "--int8 was asked for, and this is a model of n-grams alone: they are looked up, and integers"),
         (
             ["--distill", "x", "--float16"],
             "--distill was asked for, and this is a model of texts: a teacher is asked about",

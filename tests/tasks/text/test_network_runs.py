@@ -280,3 +280,34 @@ def test_layers_are_listed(learned: TrainResult, tmp_path: Path, capsys: pytest.
     grams = tellapart.train(learned.run.parent.parent / "t.csv", out=tmp_path / "runs", task="text", report=False)
     assert execute(["explain", str(grams.run), "--network"]) != 0
     assert "this model counts n-grams: there is no network in it" in capsys.readouterr().err
+
+
+def test_weights_of_a_network_are_kept_in_fewer_bytes(
+    learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = {"network": {"text": {"embedding": 150, "filters": 6, "window": 12}}, "loop": {"epochs": 1}}
+    run = learn(learned.run.parent.parent / "t.csv", tmp_path / "runs", Listening(), **wide).run
+    (tmp_path / "new.txt").write_text("so warm w1", encoding="utf-8")
+    wanted = tellapart.load(run).predict(["so warm w1", "grey w2 w3"]).probabilities
+    for flag, share in (("--int8", 0.4), ("--float16", 0.6)):
+        out = tmp_path / flag.strip("-")
+        assert execute(["compress", str(run), flag, "--out", str(out), "--json", "--quiet", "--no-report"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["after"]["megabytes"] < share * told["before"]["megabytes"]
+        found = tellapart.load(out).predict(["so warm w1", "grey w2 w3"]).probabilities
+        np.testing.assert_allclose(found, wanted, atol=0.02)
+        (out / "why").mkdir()
+        asked = ["explain", str(out), str(tmp_path / "new.txt"), "--method", "integrated_gradients"]
+        assert execute([*asked, "--out", str(out / "why"), "--json", "--quiet"]) == 0
+        capsys.readouterr()
+
+
+def test_what_makes_a_network_no_smaller_is_refused(
+    learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flags, message in (
+        (["--int8", "--float16"], "of a model of texts both keep the same weights in fewer bytes. Give one of them."),
+        (["--int8"], "its weights are in 8 bits already, or too few. Leave it as it is."),
+    ):
+        assert execute(["compress", str(learned.run), *flags, "--out", str(tmp_path / "x"), "--quiet"]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())

@@ -98,6 +98,8 @@ def test_with_the_suppression_inside_and_without_the_boxes_are_the_same(job: Exp
     for name, card in cards.items():
         assert (card["score"]["name"], card["score"]["value"]) == ("ap50", 1.0), name
         assert (card["flipped"], card["answers"]) == (0, 3), name
+        assert {"ap", "ap50", "ap75", "precision"} <= card["figures"].keys()
+        assert card["figures"]["ap"] == {"before": pytest.approx(1.0), "after": pytest.approx(1.0)}
     assert suppresses((found["onnx"].folder / "model.onnx").read_bytes())
     assert not suppresses((found["places"].folder / "model.onnx").read_bytes())
     shapes = {name: {one["name"]: one["shape"] for one in card["outputs"]} for name, card in cards.items()}

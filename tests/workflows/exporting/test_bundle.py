@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.bundle import Manifest, PreprocessingRecord
+from tellapart.bundle import Manifest, PreprocessingRecord, read_manifest
 from tellapart.errors import DataError, SettingsError, StorageError
 from tellapart.export.assemble import assemble
 from tellapart.export.golden import read_golden
@@ -40,6 +40,47 @@ def bundle(tiny_network: Path, tiny_manifest: Manifest, tmp_path_factory: pytest
     )
     assert (written.pictures, written.made) == (10, True)
     return written.folder
+
+
+UNSCALED = ((10, 30), (31, 9), (40, 41), (16, 16), (15, 17), (1, 40))  # width and height, beside a network of 16 pixels
+
+
+@pytest.fixture(scope="module")
+def unscaled(bundle: Path, tiny_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a network whose pictures are cropped or padded and never scaled."""
+    folder = tmp_path_factory.mktemp("unscaled")
+    manifest = read_manifest(bundle / "model.onnx")
+    pictures = manifest.preprocessing.model_copy(update={"fit": "crop_or_pad", "crop": 1.0, "mean": (0.9, 0.5, 0.1)})
+    weight = np.array([[0, 0, 10], [0, 10, 0], [10, 0, 0]], dtype=np.float32)
+    told = manifest.model_copy(update={"pictures": pictures})
+    data = assemble(tiny_network, weight=weight, bias=np.zeros(3, dtype=np.float32), manifest=told)
+    (folder / "model.onnx").write_bytes(data)
+    random, paths = np.random.default_rng(0), []
+    for number, (width, height) in enumerate(UNSCALED):
+        paths.append(folder / f"{number}.{'jpg' if number == 2 else 'png'}")
+        Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
+    written = write_bundle(
+        folder / "model.onnx", paths, folder / "proof", ["python", "javascript", "c++", "java", "csharp"]
+    )
+    assert written.pictures == len(UNSCALED)
+    return written.folder
+
+
+def test_unscaled_pictures_in_every_language_that_needs_no_compiler(unscaled: Path, tmp_path: Path) -> None:
+    code, said = run(sys.executable, "-B", "self_test.py", folder=unscaled / "python")
+    assert code == 0, said
+    assert said.count("decode: same  input: same  network: differs by 0e+00") == len(UNSCALED)
+    scaled = {one["name"]: pixels(unscaled / "golden" / one["decoded"]["file"]) for one in golden(unscaled)}
+    (tmp_path / "mine").mkdir()
+    for name, decoded in scaled.items():
+        made = Image.fromarray(decoded).resize((16, 16), Image.Resampling.BICUBIC)
+        (tmp_path / "mine" / f"{name}.bin").write_bytes(np.asarray(made).tobytes())
+    code, said = run(sys.executable, "-B", "self_test.py", "--inputs", tmp_path / "mine", folder=unscaled / "python")
+    assert (code, "the picture was scaled, not cropped or padded as it is" in said.splitlines()[-1]) == (1, True), said
+    if shutil.which("node"):
+        code, said = run("node", "self_test.js", "--no-network", folder=without_packages(unscaled, tmp_path))
+        assert code == 0, said
+        assert said.count("input: same") == len(UNSCALED)
 
 
 def golden(bundle: Path) -> list[dict[str, Any]]:
@@ -134,6 +175,19 @@ COMPILED = {
     ),
     "csharp": (["mcs", "-out:self_test.exe", "Preprocess.cs", "Faults.cs", "SelfTest.cs"], ["mono", "self_test.exe"]),
 }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", COMPILED)
+def test_a_compiled_sample_neither_scales_what_is_not_to_be(unscaled: Path, language: str) -> None:
+    build, start = COMPILED[language]
+    if shutil.which(build[0]) is None:
+        pytest.skip(f"{build[0]} is not installed")
+    code, said = run(*build, folder=unscaled / language)
+    assert (code, said) == (0, "")
+    code, said = run(*start, folder=unscaled / language)
+    assert code == 0, said
+    assert said.count("input: same") == len(UNSCALED)
 
 
 @pytest.mark.slow

@@ -107,6 +107,9 @@ def test_onnx_is_folded_opens_as_a_model_and_has_a_card(job: ExportJob, tmp_path
     assert told["megabytes"] == pytest.approx(exported.path.stat().st_size / 1e6, abs=1e-3)
     card = json.loads((exported.folder / "card.json").read_text())
     assert card["before"]["score"] == card["score"]
+    assert card["figures"]["accuracy"] == {"before": 1.0, "after": 1.0}
+    assert "log_loss" in card["figures"]
+    assert "per_class" not in card["figures"]
     assert (card["answers"], card["pictures"], card["refused"]) == (6, 6, "")
     assert card["inputs"] == [{"name": "image", "type": "uint8", "shape": ["N", 16, 16, 3]}]
     assert [one["name"] for one in card["outputs"]] == ["probabilities", "embedding"]

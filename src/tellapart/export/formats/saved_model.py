@@ -159,6 +159,9 @@ def _prepared(data: Any, options: dict[str, Any]) -> Any:
         ready = _resized(
             image, (height - side) / 2, (width - side) / 2, size / side, size / side, [size, size], options
         )
+    elif fit == "crop_or_pad":
+        filling = tf.constant(options["filling"], tf.float32)
+        ready = tf.image.resize_with_crop_or_pad(image - filling, size, size) + filling
     elif fit == "squash":
         down, across = size / (share * height), size / (share * width)
         top, left = (1 - share) / 2 * height, (1 - share) / 2 * width

@@ -1,7 +1,7 @@
 """A model of texts made smaller. In: a finished run. Out: another run, before and after. Next: concluding.py.
 
-Weights are kept in half the bytes; n-grams that say least are left out, and what decides behind them is learned anew on the
-validation split. Whole numbers would make nothing quicker: n-grams are looked up, not multiplied.
+Weights are kept in half the bytes, or those of networks in a quarter; n-grams that say least are left out, and what decides behind
+them is learned anew on the validation split. Nothing is computed in whole numbers: n-grams and words are looked up, not multiplied.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tellapart.evaluation.choosing import HeldOut, only
 from tellapart.explanation.word_votes import read_table
 from tellapart.export.assemble import sealed
 from tellapart.manifest import CompressionRecord, CompressionStep
+from tellapart.models.kept_weights import in_eight_bits
 from tellapart.reporter import Reporter, counted
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, OpenRun
 from tellapart.runs.proving import PROOF, prove
@@ -37,6 +38,7 @@ from tellapart.storage import storage_errors, write_bytes, write_json
 from tellapart.tasks.table import task_of
 from tellapart.texts.cleaning import clean
 from tellapart.texts.inputs import TextInputs
+from tellapart.texts.vocabulary import GramInputs
 from tellapart.training.ngram_counts import count_texts_in
 from tellapart.training.ngram_probe import NgramProbe, NgramTrial
 from tellapart.workflows.compressing.compared import Compared, measured, recorded
@@ -47,9 +49,9 @@ from tellapart.workflows.rating.changed import changed
 from tellapart.workflows.rating.rated import compute_of, rate
 from tellapart.workflows.rating.timing import time_in_turn
 
+_WON = 0.9  # of the bytes that a model has; what saves less costs more than it is worth
 _NOT = {
-    "int8": "n-grams and words are looked up, and integers would make nothing quicker",
-    "qat": "n-grams and words are looked up, and integers would make nothing quicker",
+    "qat": "nothing of it is computed in integers",
     "most_lost": "it is of --int8, and nothing of a model of texts is computed in integers",
     "distill": "a teacher is asked about pictures",
     "unlabelled": "a teacher is asked about pictures",
@@ -72,17 +74,21 @@ def refuse_others(given: Mapping[str, Any]) -> None:
     for name, why in _NOT.items():
         if given.get(name):
             raise SettingsError(
-                f"--{name.replace('_', '-')} was asked for, and this is a model of texts: {why}. --float16 halves its weights, and "
-                "--prune leaves out n-grams that say least."
+                f"--{name.replace('_', '-')} was asked for, and this is a model of texts: {why}. --float16 halves its weights, "
+                "--int8 keeps those of its networks in 8 bits, and --prune leaves out n-grams that say least."
             )
 
 
-def compress_texts(run: OpenRun, out: Path, *, float16: bool, prune: float | None, reporter: Reporter) -> Compressed:
+def compress_texts(
+    run: OpenRun, out: Path, *, float16: bool, int8: bool, prune: float | None, reporter: Reporter
+) -> Compressed:
     """Make a finished run's model smaller, and write it as a run of its own to `out`.
 
-    `prune` is the share of its n-grams that goes, those first that say least; `float16` keeps weights in half the bytes.
-    Raises: SettingsError, DataError, ModelFileError, StorageError.
+    `prune` is the share of its n-grams that goes, those first that say least; `float16` keeps weights in half the bytes, `int8`
+    those of its networks in a quarter. Raises: SettingsError, DataError, ModelFileError, StorageError.
     """
+    if int8:
+        _check_int8(run, float16=float16)
     found = texts_by_content(run)
     dataset = dataset_of(run, task_of(run.manifest.task), there=lambda one: one.content_hash in found)
     texts = [found[run.examples[index].content_hash] for index in dataset.indices.tolist()]
@@ -93,9 +99,47 @@ def compress_texts(run: OpenRun, out: Path, *, float16: bool, prune: float | Non
         with reporter.step("Leaving out n-grams", 1) as advance:
             made = _pruned(run, dataset, texts, prune)
             advance(1)
+    if int8:
+        made = _in_eight_bits(run, made)
     if float16:
         made = _halved(made)
     return _conclude(run, dataset, texts, before, made, out, reporter)
+
+
+def _counted(run: OpenRun) -> str | None:
+    """What the names of the weights of n-grams begin with; None where the model has none."""
+    inputs = run.model.inputs
+    parts = inputs.parts if isinstance(inputs, TextInputs) else ()
+    place = next((place for place, part in enumerate(parts) if isinstance(part, GramInputs)), None)
+    return None if place is None else (f"part{place}." if len(parts) > 1 else "")
+
+
+def _check_int8(run: OpenRun, *, float16: bool) -> None:
+    """Raises: SettingsError for a model without a network, or for both ways at once."""
+    if _counted(run) == "":
+        raise SettingsError(
+            "--int8 was asked for, and this is a model of n-grams alone: they are looked up, and integers would make nothing "
+            "quicker. --float16 halves its weights, and --prune leaves out n-grams that say least."
+        )
+    if float16:
+        raise SettingsError(
+            "--int8 and --float16 were asked for, and of a model of texts both keep the same weights in fewer bytes. Give one of "
+            "them."
+        )
+
+
+def _in_eight_bits(run: OpenRun, made: SmallerTexts) -> SmallerTexts:
+    own = _counted(run)
+    model = in_eight_bits(
+        made.model, but=lambda name: ("novelty." in name) or (own is not None and name.startswith(own))
+    )
+    if len(model) > _WON * len(made.model):
+        raise SettingsError(
+            f"--int8 would make the {len(made.model) / 1e6:.1f} MB of {run.file} {len(model) / 1e6:.1f} MB: its weights are in "
+            "8 bits already, or too few. Leave it as it is."
+        )
+    step = CompressionStep(kind="int8_weights", told="weights of its networks are kept in 8 bits, with a scale a row")
+    return replace(made, model=_sealed(model, made.manifest), steps=(*made.steps, step))
 
 
 def _halved(made: SmallerTexts) -> SmallerTexts:
@@ -246,7 +290,7 @@ def _write(
         "compression": {name: told[name] for name in ("n_test", "before", "after", "steps")},
     }
     if tested is not None:
-        halved = any(step.kind == "float16" for step in made.steps)
+        halved = any(step.kind in ("float16", "int8_weights") for step in made.steps)
         metrics |= {"test": tested.metrics, "test_without_leaked": tested.metrics_without_leaked, **tested.beside}
         if tested.feed is not None and not halved:
             metrics["onnx_difference"] = prove(model, tested.feed.inputs(PROOF), tested.expected)

@@ -68,6 +68,7 @@ class Exported:
             "answers": None if self.change is None else self.change.of,
             "flipped_share": None if self.change is None else self.change.share,
             "change": None if self.change is None else self.change.as_json()["change"],
+            "figures": None if self.rated is None else _both(self.before, self.rated),
             "pictures": len(self.before.answers),
             "before": {"format": "model.onnx", **before},
             "model_sha256": self.model_sha256,
@@ -78,3 +79,13 @@ class Exported:
             "notes": list(self.notes),
             "refused": self.refused,
         }
+
+
+def _both(before: Rated, after: Rated) -> dict[str, Any]:
+    """Each figure that has an interval, before and after: a detector's AP at all overlaps falls where that at 0.5 does not."""
+    found = {}
+    for name, value in before.metrics.items():
+        other = after.metrics.get(name)
+        if isinstance(value, Mapping) and isinstance(other, Mapping) and "value" in value and "value" in other:
+            found[name] = {"before": value["value"], "after": other["value"]}
+    return found

@@ -150,10 +150,10 @@ class TextTaking:
 
     def graph(self, model: bytes, form: Format) -> bytes:
         """See Taking. What others run has no vocabulary in it: the numbers of a text are made before it."""
-        shape = Shape(size=None, suppressed=form.suppressed, simple=form.simple)
         if form.sealed:
-            return _sealed(plain(model, shape), self.manifest)
-        return without_cutting(plain(model, replace(shape, without=tuple(self.constant))))
+            return model  # folded it could be larger: weights that are kept in fewer bytes would be worked out in it
+        shape = Shape(size=None, suppressed=form.suppressed, simple=form.simple, without=tuple(self.constant))
+        return without_cutting(plain(model, shape))
 
     def ready(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """See Taking."""

@@ -57,7 +57,9 @@ class ExportJob:
         return {
             **self.feed.options(),
             "pictures": None if self.pictures is None else str(self.pictures),
-            "web_runtime": None if self.web_runtime is None else str(self.web_runtime),
+            "web_runtime": None
+            if self.web_runtime is None
+            else str(self.web_runtime.absolute()),  # tools work in folders of their own
             "web_runner": str(_RUNNER),
         }
 

@@ -48,6 +48,9 @@ inline std::vector<std::pair<std::string, Bytes>> geometries(const Picture& pict
     add("the picture was squeezed, not padded", squeezed, picture);
     add("the picture was cropped, not padded", [](Settings& one) { one.fit = "crop", one.crop = 1; }, picture);
     add("the edge has another colour", [](Settings& one) { one.mean = {0, 0, 0}; }, picture);
+  } else if (settings.fit == "crop_or_pad") {
+    add("the picture was scaled, not cropped or padded as it is", squeezed, picture);
+    add("the edge has another colour", [](Settings& one) { one.mean = {0, 0, 0}; }, picture);
   } else if (settings.fit == "tile") {
     add("the whole picture was squeezed, not cut into tiles", squeezed, picture);
   }

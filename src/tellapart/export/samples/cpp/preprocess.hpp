@@ -183,6 +183,10 @@ inline std::vector<Part> parts(int width, int height, const Settings& settings) 
     const double left = -((size - across) / 2) * wide, top = -((size - down) / 2) * high;
     return {{left, top, left + size * wide, top + size * high}};
   }
+  if (settings.fit == "crop_or_pad") {
+    const double left = (width - size) / 2, top = (height - size) / 2;
+    return {{left, top, left + size, top + size}};
+  }
   const double share = size / std::max<double>(size, std::floor(size / settings.crop));
   const double wide = settings.fit == "squash" ? width * share : std::min(width, height) * share;
   const double high = settings.fit == "squash" ? height * share : wide;
@@ -232,6 +236,12 @@ inline Bytes prepare(const Picture& given, const Part& part, const Settings& set
     const int down = std::max(1, round_even(size * (in.bottom - in.top) / (part.bottom - part.top)));
     const Picture cut = resample(given, across, down, in, settings.interpolation, settings.antialias);
     return placed(cut, 0, 0, settings, settings.beyond == "mirror");
+  }
+  if (settings.fit == "crop_or_pad") {
+    const int left = (given.width - size) / 2, top = (given.height - size) / 2;
+    const int right = std::min(given.width, left + size), bottom = std::min(given.height, top + size);
+    const Picture middle = copied(given, std::max(0, left), std::max(0, top), right, bottom);
+    return placed(middle, std::max(0, -left), std::max(0, -top), settings);
   }
   if (settings.fit == "pad") {
     const auto [across, down] = padded_size(given.width, given.height, size);

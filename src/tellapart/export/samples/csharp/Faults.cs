@@ -54,6 +54,11 @@ public static class Faults
             add("the picture was cropped, not padded", one => { one.fit = "crop"; one.crop = 1; }, picture);
             add("the edge has another colour", one => one.mean = new double[] { 0, 0, 0 }, picture);
         }
+        else if (settings.fit == "crop_or_pad")
+        {
+            add("the picture was scaled, not cropped or padded as it is", squeezed, picture);
+            add("the edge has another colour", one => one.mean = new double[] { 0, 0, 0 }, picture);
+        }
         else if (settings.fit == "tile")
         {
             add("the whole picture was squeezed, not cut into tiles", squeezed, picture);

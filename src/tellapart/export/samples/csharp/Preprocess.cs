@@ -202,6 +202,11 @@ public static class Preprocess
             double left = -((size - inner[0]) / 2) * wide, top = -((size - inner[1]) / 2) * high;
             return new List<Part> { new Part(left, top, left + size * wide, top + size * high) };
         }
+        if (settings.fit == "crop_or_pad")
+        {
+            int left = (width - size) / 2, top = (height - size) / 2;
+            return new List<Part> { new Part(left, top, left + size, top + size) };
+        }
         double share = size / Math.Max(size, Math.Floor(size / settings.crop));
         bool squash = settings.fit == "squash";
         double shown = squash ? width * share : Math.Min(width, height) * share;
@@ -257,6 +262,13 @@ public static class Preprocess
             int down = Math.Max(1, RoundEven(size * (bottom - top) / (part.Bottom - part.Top)));
             var inside = new Part(left, top, right, bottom);
             return Placed(Resample(given, across, down, inside, settings.interpolation, settings.antialias), 0, 0, settings, mirrored);
+        }
+        if (settings.fit == "crop_or_pad")
+        {
+            int left = (given.Width - size) / 2, top = (given.Height - size) / 2;
+            int right = Math.Min(given.Width, left + size), bottom = Math.Min(given.Height, top + size);
+            Picture middle = Copied(given, Math.Max(0, left), Math.Max(0, top), right, bottom);
+            return Placed(middle, Math.Max(0, -left), Math.Max(0, -top), settings, false);
         }
         if (settings.fit == "pad")
         {

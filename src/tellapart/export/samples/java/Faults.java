@@ -41,6 +41,10 @@ final class Faults {
         changes.put("the picture was cropped, not padded", one -> { one.fit = "crop"; one.crop = 1; });
         changes.put("the edge has another colour", one -> one.mean = new double[] {0, 0, 0});
       }
+      case "crop_or_pad" -> {
+        changes.put("the picture was scaled, not cropped or padded as it is", squeezed);
+        changes.put("the edge has another colour", one -> one.mean = new double[] {0, 0, 0});
+      }
       case "tile" -> changes.put("the whole picture was squeezed, not cut into tiles", squeezed);
       default -> { }
     }

@@ -191,6 +191,10 @@ final class Preprocess {
       double left = -((size - inner[0]) / 2) * wide, top = -((size - inner[1]) / 2) * high;
       return List.of(new Part(left, top, left + size * wide, top + size * high));
     }
+    if (settings.fit.equals("crop_or_pad")) {
+      int left = (width - size) / 2, top = (height - size) / 2;
+      return List.of(new Part(left, top, left + size, top + size));
+    }
     double share = size / Math.max(size, Math.floor(size / settings.crop));
     boolean squash = settings.fit.equals("squash");
     double wide = squash ? width * share : Math.min(width, height) * share;
@@ -240,6 +244,11 @@ final class Preprocess {
       int down = Math.max(1, roundEven(size * (bottom - top) / (part.bottom() - part.top())));
       Part inside = new Part(left, top, right, bottom);
       return placed(resample(given, across, down, inside, settings.interpolation, settings.antialias), 0, 0, settings, mirrored);
+    }
+    if (settings.fit.equals("crop_or_pad")) {
+      int left = (given.width() - size) / 2, top = (given.height() - size) / 2;
+      Picture middle = copied(given, Math.max(0, left), Math.max(0, top), Math.min(given.width(), left + size), Math.min(given.height(), top + size));
+      return placed(middle, Math.max(0, -left), Math.max(0, -top), settings, false);
     }
     if (settings.fit.equals("pad")) {
       int[] inner = paddedSize(given.width(), given.height(), size);

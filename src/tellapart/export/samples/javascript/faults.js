@@ -18,6 +18,8 @@ function geometries(picture, part, settings) {
     ...(settings.fit === "pad" ? { "the picture was squeezed, not padded": other({ fit: "squash", crop: 1 }) } : {}),
     ...(settings.fit === "pad" ? { "the picture was cropped, not padded": other({ fit: "crop", crop: 1 }) } : {}),
     ...(settings.fit === "pad" ? { "the edge has another colour": other({ mean: [0, 0, 0] }) } : {}),
+    ...(settings.fit === "crop_or_pad" ? { "the picture was scaled, not cropped or padded as it is": other({ fit: "squash", crop: 1 }) } : {}),
+    ...(settings.fit === "crop_or_pad" ? { "the edge has another colour": other({ mean: [0, 0, 0] }) } : {}),
     ...(settings.fit === "tile" ? { "the whole picture was squeezed, not cut into tiles": other({ fit: "squash", crop: 1 }) } : {}),
     "the picture is upside down (orientation)": other({}, turned(picture)),
   };

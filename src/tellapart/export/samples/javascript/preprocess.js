@@ -124,7 +124,7 @@ function resize(picture, across, down, box, { interpolation, antialias = true })
 
 /** How many times smaller a JPEG of that size is decoded: 1, 2, 4 or 8; never with a side below twice the network's. */
 export function shrinking(width, height, { size, fit }) {
-  const times = fit === "tile" ? 1 : Math.min(Math.floor(width / (2 * size)), Math.floor(height / (2 * size)));
+  const times = fit === "tile" || fit === "crop_or_pad" ? 1 : Math.min(Math.floor(width / (2 * size)), Math.floor(height / (2 * size)));
   return [8, 4, 2].find((one) => times >= one) ?? 1;
 }
 
@@ -137,6 +137,10 @@ export function shownPart(width, height, { size, crop, fit }) {
     const [across, down] = paddedSize(width, height, size);
     const [left, top] = [-Math.floor((size - across) / 2) * (width / across), -Math.floor((size - down) / 2) * (height / down)];
     return [left, top, left + size * (width / across), top + size * (height / down)];
+  }
+  if (fit === "crop_or_pad") {
+    const [left, top] = [Math.trunc((width - size) / 2), Math.trunc((height - size) / 2)];
+    return [left, top, left + size, top + size];
   }
   const share = size / Math.max(size, Math.floor(size / crop));
   const [wide, high] = fit === "squash" ? [width * share, height * share] : [Math.min(width, height) * share, Math.min(width, height) * share];
@@ -171,6 +175,11 @@ export function prepare(picture, part, settings) {
     const [across, down] = paddedSize(picture.width, picture.height, size);
     const inner = resize(picture, across, down, [0, 0, picture.width, picture.height], settings);
     return placed(inner, Math.floor((size - across) / 2), Math.floor((size - down) / 2), settings);
+  }
+  if (fit === "crop_or_pad") {
+    const [left, top, right, bottom] = shownPart(picture.width, picture.height, settings);
+    const inner = copied(picture, [Math.max(0, left), Math.max(0, top), Math.min(picture.width, right), Math.min(picture.height, bottom)]);
+    return placed(inner, Math.max(0, -left), Math.max(0, -top), settings);
   }
   return resize(picture, size, size, shownPart(picture.width, picture.height, settings), settings).data;
 }

@@ -39,7 +39,7 @@ def decode(data: bytes, settings: Settings) -> tuple[Image.Image, int, int]:
     """
     image = Image.open(io.BytesIO(data))
     width, height = image.size
-    if settings["fit"] != "tile":
+    if settings["fit"] not in ("tile", "crop_or_pad"):
         image.draft(None, (2 * settings["size"], 2 * settings["size"]))
     upright = ImageOps.exif_transpose(image)
     if (upright.width < upright.height) != (width < height):
@@ -74,6 +74,9 @@ def parts(width: int, height: int, settings: Settings) -> list[ShownPart]:
         wide, high = width / across, height / down
         left, top = -((size - across) // 2) * wide, -((size - down) // 2) * high
         return [ShownPart(left, top, left + size * wide, top + size * high)]
+    if fit == "crop_or_pad":
+        left, top = int((width - size) / 2), int((height - size) / 2)
+        return [ShownPart(left, top, left + size, top + size)]
     share = size / max(size, math.floor(size / settings["crop"]))
     if fit == "squash":
         left, top = (1 - share) / 2 * width, (1 - share) / 2 * height
@@ -96,6 +99,12 @@ def prepare(image: Image.Image, part: ShownPart, settings: Settings) -> Pixels:
         square.paste(inner, ((size - across) // 2, (size - down) // 2))
         return np.asarray(square)
     (box,) = parts(image.width, image.height, settings)
+    if fit == "crop_or_pad":
+        left, top, right, bottom = map(int, box)
+        square = Image.new("RGB", (size, size), _colour(settings))
+        inner = image.crop((max(0, left), max(0, top), min(image.width, right), min(image.height, bottom)))
+        square.paste(inner, (max(0, -left), max(0, -top)))
+        return np.asarray(square)
     return np.asarray(image.resize((size, size), resampling, box=box, reducing_gap=GAP))
 
 

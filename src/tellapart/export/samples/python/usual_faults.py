@@ -125,6 +125,9 @@ def _geometries(image: Image.Image, part: ShownPart, settings: Settings) -> dict
         found["the picture was squeezed, not padded"] = squeezed
         found["the picture was cropped, not padded"] = other(fit="crop", crop=1.0)
         found["the edge has another colour"] = other(mean=[0.0, 0.0, 0.0])
+    elif fit == "crop_or_pad":
+        found["the picture was scaled, not cropped or padded as it is"] = squeezed
+        found["the edge has another colour"] = other(mean=[0.0, 0.0, 0.0])
     elif fit == "tile":
         found["the whole picture was squeezed, not cut into tiles"] = squeezed
     return found
