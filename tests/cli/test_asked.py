@@ -171,11 +171,11 @@ def test_pictures_in_a_parquet_file(here: Path) -> None:
     assert [line.split()[1] for line in lines] == ["green", "blue"]
     without = predict("runs/latest", "colours/y.parquet", folder=here)
     assert without.returncode == 2
-    assert b"must have one column of pictures, which holds their bytes; it has none" in without.stderr
+    assert b"must have one column of pictures, which holds their bytes; it has none" in without.stdout
     (here / "bad.parquet").write_bytes(b"PAR1" + bytes(40))
     broken = predict("runs/latest", "bad.parquet", folder=here)
     assert broken.returncode == 2
-    assert b"cannot be read as parquet or Arrow" in broken.stderr
+    assert b"cannot be read as parquet or Arrow" in broken.stdout
     # In a folder a file of pictures is read, and one without any is no news.
     shutil.move(here / "x.parquet", here / "colours" / "x.parquet")
     shown = predict("runs/latest", "colours", folder=here).stdout.decode()

@@ -102,6 +102,20 @@ def test_of_very_many_classes_fewer_pictures_are_fitted(monkeypatch: pytest.Monk
     assert found.temperature == fit_temperature(logits[::2], labels[::2])
 
 
+def test_what_is_known_stays_where_too_few_could_choose_and_is_one_more_elsewhere() -> None:
+    logits, labels = made(20)
+    few = choose_calibration(logits, labels, None, with_biases=True, known=1.7)
+    assert (few.method, few.temperature, few.biases.any()) == ("kept", 1.7, False)
+    np.testing.assert_allclose(few.losses, log_losses(logits / 1.7, labels))
+    assert choose_calibration(logits, labels, None, with_biases=False).method == "temperature"
+    logits, labels = made(2000, temperature=3.0)
+    fitted = choose_calibration(logits, labels, None, with_biases=False)
+    again = choose_calibration(logits, labels, None, with_biases=False, known=fitted.temperature)
+    assert (again.method, again.temperature) == ("kept", fitted.temperature)
+    wrong = choose_calibration(logits, labels, None, with_biases=False, known=20.0)
+    assert (wrong.method, wrong.temperature) == (fitted.method, fitted.temperature)
+
+
 def test_none_is_refused_and_all_is_json() -> None:
     with pytest.raises(DataError, match="0 validation pictures"):
         choose_calibration(np.zeros((0, 3)), np.zeros(0, dtype=np.int64), None, with_biases=False)

@@ -14,6 +14,7 @@ from tellapart.runs.places import moved_data
 from tellapart.runs.recipe import recipe_text
 from tellapart.runs.run import resume_run
 from tellapart.settings.reading import make_settings
+from tellapart.sources.remote.addresses import tell
 
 
 @pytest.fixture
@@ -33,6 +34,22 @@ def test_the_folder_that_holds_what_the_data_held(before: list[Path], tmp_path: 
     found = find_moved(before, told, tmp_path / "new")
     new = tmp_path / "new"
     assert found == {str(before[0]): str(new / "cat/1.png"), str(before[2]): str(new / "dog/1.png")}
+
+
+def test_shards_that_were_moved_are_named_by_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    for number in range(2):
+        with zipfile.ZipFile(tmp_path / "new" / f"s-{number}.zip", "w") as archive:
+            archive.writestr("1.png", b"x")
+    before = [tmp_path / "old" / f"s-{number}.zip" / "1.png" for number in range(2)]
+    data = str(tmp_path / "old" / "s-{0..1}.zip")
+    found = find_moved(before, data, tmp_path / "new" / "s-{0..1}.zip")
+    assert found == {str(path): str(tmp_path / "new" / path.parent.name / "1.png") for path in before}
+
+
+def test_elsewhere_is_where_it_was_said_to_be() -> None:
+    now = Path(tell("s3://bucket/shards"))
+    assert moved_data(Path("/old"), now) == now
 
 
 def test_pictures_in_an_archive_that_was_moved(tmp_path: Path) -> None:

@@ -215,6 +215,17 @@ def test_a_password_goes_to_no_other_host(shards: Path) -> None:
     assert set(other.seen) == {""}
 
 
+def test_names_of_numbers_lie_beside_shards_elsewhere_too(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "s-0.tar", "w") as archive:
+        for name, data in (("a.png", b"x"), ("a.cls", b"1"), ("b.png", b"y"), ("b.cls", b"0")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    with serving(Behaviour(folder=tmp_path)) as address:
+        assert read_listing(Path(f"{address}/s-{{0..0}}.tar")).classes == ("cat", "dog")
+
+
 def test_folders_on_the_web_and_tables_of_paths_are_refused(shards: Path) -> None:
     with serving(Behaviour(folder=shards)) as address:
         with pytest.raises(

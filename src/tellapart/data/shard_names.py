@@ -16,6 +16,7 @@ from tellapart.data.encodings import known_text
 from tellapart.data.shard_records import is_number
 from tellapart.errors import DataError
 from tellapart.sources.reading import exists, read_bytes
+from tellapart.sources.remote.addresses import share
 from tellapart.storage import storage_errors
 
 FILES = ("classes.txt", "class_names.txt", "labels.txt", "classes.json", "class_names.json")
@@ -29,8 +30,8 @@ class Names(NamedTuple):
     note: str
 
 
-def find_names(labels: Collection[str], source: Path, folder: Path, told: str | None) -> Names:
-    """Names of the classes `labels`, where all are numbers: from `told`, or else from a file in `folder`.
+def find_names(labels: Collection[str], source: Path, shard: Path, told: str | None) -> Names:
+    """Names of the classes `labels`, where all are numbers: from `told`, or else from a file beside `shard`.
 
     Raises: DataError where a number has no name, or two have one.
     """
@@ -41,9 +42,9 @@ def find_names(labels: Collection[str], source: Path, folder: Path, told: str | 
                 f"--classes names the numbers of classes, and {str(source)!r} has the class {other!r}, which is none. Leave it out."
             )
         return Names({}, "")
-    where = (
-        Path(told) if told is not None else next((folder / name for name in FILES if _is_there(folder / name)), None)
-    )
+    beside = [shard.parent / name for name in FILES]
+    share(str(shard), map(str, beside))  # who named a shard elsewhere named what lies beside it
+    where = Path(told) if told is not None else next(filter(_is_there, beside), None)
     if where is None:
         return Names(
             {},

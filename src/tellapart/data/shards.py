@@ -104,7 +104,7 @@ def list_shards(
     ignored[WITHOUT] += sum(not said.label for _, pictures in found for said in pictures)
     _check_numbers(source, found)
     written = {said.label for _, pictures in found for said in pictures if said.label}
-    named = find_names(written, source, shards[0].path.parent, names)
+    named = find_names(written, source, shards[0].path, names)
     entries = _entries(source, found, named.of)
     return Listing(
         source=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -13,7 +14,7 @@ from tellapart.evaluation.calibration import check_some, fit_class_biases, fit_t
 from tellapart.evaluation.intervals import Groups, group_numbers
 
 Doubles = NDArray[np.float64]
-Method: TypeAlias = Literal["none", "temperature", "temperature and biases"]
+Method: TypeAlias = Literal["none", "kept", "temperature", "temperature and biases"]
 Fit = Callable[[NDArray[np.floating], NDArray[np.integer]], "tuple[float, Doubles]"]
 
 FOLDS = 10
@@ -53,6 +54,7 @@ def choose_calibration(
     groups: Groups | None,
     *,
     with_biases: bool,
+    known: float | None = None,
     seed: int = 0,
 ) -> ClassCalibration:
     """The one of nothing, a temperature, and a temperature with biases under which held-out pictures are most probable.
@@ -61,17 +63,24 @@ def choose_calibration(
     whole, in ten folds (of very many classes in fewer). What is simpler wins a tie, so what is taken is never worse than the
     logits as they are on the pictures that it is judged by. Fewer than 50 pictures cannot choose: one that is wrong would
     decide all. Of so few the last of the three that is allowed is fitted, and the priors of calibration.py keep it in bounds.
+    `known` is a temperature that was found for these logits before, by more pictures perhaps: it is one more to choose, and
+    what so few pictures leave as it is.
     Raises: DataError without pictures.
     """
     check_some(labels)
-    fits: dict[Method, Fit] = {"none": _nothing, "temperature": _temperature}
+    fits: dict[Method, Fit] = {"none": _nothing}
+    if known is not None:
+        fits["kept"] = functools.partial(_kept, known)
+    fits["temperature"] = _temperature
     if with_biases:
         fits["temperature and biases"] = _temperature_and_biases
     folds = int(np.clip(2 * _MOST_CELLS // max(logits.size, 1), 2, FOLDS))
     fold_of = deal(group_numbers(groups, len(labels)), folds, np.random.default_rng(seed))
     losses = {method: _held_out(fit, logits, labels, fold_of) for method, fit in fits.items()}
     trials = {method: float(found.mean()) for method, found in losses.items()}
-    method = min(trials, key=trials.__getitem__) if len(labels) >= FEWEST else list(fits)[-1]
+    method: Method = "kept" if known is not None else list(fits)[-1]
+    if len(labels) >= FEWEST:
+        method = min(trials, key=trials.__getitem__)
     temperature, biases = fits[method](logits, labels)
     return ClassCalibration(method=method, temperature=temperature, biases=biases, trials=trials, losses=losses[method])
 
@@ -102,6 +111,10 @@ def _held_out(
 
 def _nothing(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, Doubles]:
     return 1.0, np.zeros(logits.shape[1])
+
+
+def _kept(temperature: float, logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, Doubles]:
+    return temperature, np.zeros(logits.shape[1])
 
 
 def _temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, Doubles]:

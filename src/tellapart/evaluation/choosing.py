@@ -64,6 +64,7 @@ class LinearCandidate:
     embeddings: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     details: Mapping[str, Any]  # for metrics.json
     held_out: HeldOut | None = None  # more to calibrate on, of a classifier quick enough to be fitted again
+    known: Any = None  # the record by which its logits are calibrated already: it stays where too few pictures can choose another
 
     def head(self) -> dict[str, NDArray[np.float32]]:
         """The linear layer, under the names of models/build.network_state."""

@@ -71,8 +71,8 @@ def read_cards(folder: Path) -> list[Card]:
     return found
 
 
-def exports_section(folder: Path, phrases: Phrases) -> Section | None:
-    """The formats, each with what it scored and what changed; None where nothing was exported."""
+def exports_section(folder: Path, phrases: Phrases, *, lead: str = "exports_lead") -> Section | None:
+    """The formats, each with what it scored and what changed; None where nothing was exported. `lead` is the phrase above them."""
     cards, t = read_cards(folder), phrases
     if not cards:
         return None
@@ -95,7 +95,7 @@ def exports_section(folder: Path, phrases: Phrases) -> Section | None:
         Column(name="MB", kind="number"),
     ]
     blocks: list[Block] = [
-        Paragraph(text=t("exports_lead", n=cards[0].pictures)),
+        Paragraph(text=t(lead, n=cards[0].pictures)),
         Table(columns=columns, rows=rows, kept=0),
     ]
     if any(card.score is None for card in cards):

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import SettingsError
+from tellapart.sources.braces import expand_braces, is_pattern
 from tellapart.sources.reading import exists
 
 
 def find_moved(paths: Sequence[Path], data: str | None, folder: Path) -> dict[str, str]:
     """Where each of the pictures lies below `folder`: as below `data`, or below what all of them lay in; those that are there.
 
-    `data` is the folder or table that was learned from; None where nobody knows. Raises: SettingsError where none is there.
+    `data` is the folder or table that was learned from; None where nobody knows. Of a pattern, {000..099}, its folder
+    counts. Raises: SettingsError where none is there.
     """
+    if is_pattern(str(folder)):
+        folder = Path(os.path.commonpath([os.path.dirname(file) for file in expand_braces(str(folder))]))
     roots = [] if data is None else [Path(data), Path(data).parent]
     if paths:
         roots.append(Path(os.path.commonpath([path.parent for path in paths])))

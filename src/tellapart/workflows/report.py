@@ -87,7 +87,8 @@ def write_report(
     if folds is not None:
         verdict = replace(verdict, note=phrases.sentences(verdict.note, phrases("folds_note")))
         sections = [*sections[:1], folds_section(folds, phrases), *sections[1:]]
-    exports = exports_section(run.folder, phrases)
+    lead = "exports_lead" if run.manifest.pictures is not None else "exports_lead_texts"
+    exports = exports_section(run.folder, phrases, lead=lead)
     if exports is not None:
         sections = [*sections, exports]
     made = manifest.created.replace("T", " ")[:16]

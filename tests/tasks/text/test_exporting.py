@@ -39,6 +39,9 @@ def test_a_run_is_exported_and_answers_the_same(run: Path, name: str, capsys: py
     assert len(golden) == 17
     assert (run / "exports" / name / "proof" / "javascript" / "self_test.js").is_file()
     if name == "onnx":
+        assert execute(["report", str(run), "--lang", "en", "--quiet"]) == 0
+        page = (run / "report.html").read_text(encoding="utf-8")
+        assert "Each format answered the whole test split, 32 texts, through its own runtime" in page
         texts = ["so warm w1", "wet"]
         assert tellapart.load(row["path"]).predict(texts).labels == tellapart.load(run).predict(texts).labels
 

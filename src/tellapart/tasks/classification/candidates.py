@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tellapart.bundle import ClassificationRecord
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.calibrating import choose_calibration
 from tellapart.evaluation.choosing import Choice, HeldOut, LinearCandidate, Validated
@@ -24,7 +25,9 @@ def validate(candidate: LinearCandidate, dataset: Dataset) -> Validated[LinearCa
     more = _held_out(candidate)
     every = np.concatenate([rows, more.rows])
     logits = np.concatenate([own, more.logits.astype(own.dtype)])
-    calibration = choose_calibration(logits, dataset.targets[every], dataset.groups[every], with_biases=False)
+    calibration = choose_calibration(
+        logits, dataset.targets[every], dataset.groups[every], with_biases=False, known=_known(candidate)
+    )
     return Validated(
         candidate=candidate,
         losses=calibration.losses[: len(rows)],
@@ -47,9 +50,16 @@ def correct(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: D
     if candidate.strategy == "probe" or not usual or settings.loop.loss != "cross_entropy":
         return choice
     rows = dataset.rows["validation"]
-    found = choose_calibration(candidate.logits(rows), dataset.targets[rows], dataset.groups[rows], with_biases=True)
+    found = choose_calibration(
+        candidate.logits(rows), dataset.targets[rows], dataset.groups[rows], with_biases=True, known=_known(candidate)
+    )
     corrected = replace(candidate, bias=(candidate.bias + found.biases).astype(np.float32))
     return replace(choice, winner=replace(choice.winner, candidate=corrected, calibration=found))
+
+
+def _known(candidate: LinearCandidate) -> float | None:
+    """The temperature that it has already."""
+    return candidate.known.temperature if isinstance(candidate.known, ClassificationRecord) else None
 
 
 def _held_out(candidate: LinearCandidate) -> HeldOut:

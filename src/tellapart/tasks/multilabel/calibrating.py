@@ -19,7 +19,7 @@ from tellapart.tasks.multilabel.calibration import (
     no_calibration,
 )
 
-Method: TypeAlias = Literal["none", "scales and offsets"]
+Method: TypeAlias = Literal["none", "kept", "scales and offsets"]
 
 _MOST_CELLS = 2_000_000  # pictures x classes that ten folds are held out of; of more fewer
 
@@ -39,13 +39,18 @@ class Calibrated:
 
 
 def choose_calibration(
-    logits: NDArray[np.floating], targets: NDArray[np.floating], groups: Groups | None, *, seed: int = 0
+    logits: NDArray[np.floating],
+    targets: NDArray[np.floating],
+    groups: Groups | None,
+    *,
+    known: MultilabelCalibration | None = None,
+    seed: int = 0,
 ) -> Calibrated:
     """Scales and offsets for all classes, or nothing: what makes held-out cells more probable.
 
     `logits` [n, K] of pictures that the classifiers were not trained on, `targets` [n, K] in {0, 1, NaN}; a cell whose logit is
     NaN counts nowhere. As evaluation/calibrating.py does it: ten folds of whole groups, what is simpler wins a tie, and fewer
-    than 50 pictures cannot choose.
+    than 50 pictures cannot choose: what is `known` of these logits then stays.
     """
     targets = np.where(np.isnan(logits), np.nan, targets)
     logits = np.nan_to_num(logits)
@@ -59,6 +64,9 @@ def choose_calibration(
         "none": float(np.nanmean(plain)),
         "scales and offsets": float(np.nanmean(fitted)),
     }
+    if known is not None and len(targets) < FEWEST:
+        losses = log_losses(known.logits(logits), targets)
+        return Calibrated(method="kept", calibration=known, trials=trials, losses=losses)
     calibration = fit_calibration(logits, targets)
     if len(targets) >= FEWEST and trials["none"] <= trials["scales and offsets"]:
         calibration = no_calibration(targets.shape[1])

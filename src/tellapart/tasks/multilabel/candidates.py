@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.bundle import MultilabelRecord
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError
 from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated
@@ -36,7 +37,7 @@ def validate(candidate: LinearCandidate, dataset: Dataset) -> Validated[LinearCa
     precision = mean_average_precision(dataset.targets[rows], logits)
     if candidate.held_out is not None:
         logits, every = np.concatenate([logits, candidate.held_out.logits]), np.append(rows, candidate.held_out.rows)
-    found = choose_calibration(logits, dataset.targets[every], dataset.groups[every])
+    found = choose_calibration(logits, dataset.targets[every], dataset.groups[every], known=_known(candidate))
     return Validated(
         candidate=candidate,
         losses=np.nanmean(found.losses[: len(rows)], axis=1),
@@ -49,6 +50,14 @@ def validate(candidate: LinearCandidate, dataset: Dataset) -> Validated[LinearCa
             "calibration": found.as_json(),
         },
     )
+
+
+def _known(candidate: LinearCandidate) -> MultilabelCalibration | None:
+    """The scales and offsets that it has already."""
+    record = candidate.known
+    if not isinstance(record, MultilabelRecord):
+        return None
+    return MultilabelCalibration(scales=np.array(record.scales), offsets=np.array(record.offsets), untouched=())
 
 
 def correct(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Dataset) -> Choice[LinearCandidate]:

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tellapart.bundle import Manifest
 from tellapart.compression.float16 import halve
 from tellapart.data.examples_csv import write_examples
 from tellapart.errors import StorageError
-from tellapart.evaluation.choosing import Candidate, Choice, only
+from tellapart.evaluation.choosing import Candidate, Choice, LinearCandidate, only
 from tellapart.export.assemble import sealed
 from tellapart.manifest import CompressionRecord, CompressionStep
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, WEIGHTS
@@ -34,6 +34,8 @@ from tellapart.storage import current_umask, own_folder, storage_errors, write_b
 from tellapart.workflows.compressing.compared import Compared, MeasuredSide, compare_sides, recorded
 from tellapart.workflows.compressing.compressible import Compressible
 from tellapart.workflows.rating.changed import Change
+
+_ROUNDED = ("int8", "float16")  # steps that learn nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ class Compressed:
 def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> Compressed:
     """Judge, test, compare and write what the steps have made. Raises: StorageError, ModelFileError, DataError."""
     run, task, settings = work.run, work.task, work.run.settings
-    choice = task.correct(settings, only(task.validate(work.candidate, work.dataset)), work.dataset)
+    choice = task.correct(settings, only(task.validate(_with_known(work), work.dataset)), work.dataset)
     tested = task.test(settings, choice, work.dataset)
     plain = _manifest(work, tested)
     # How good it is stands in its manifest, which its size hangs on by a few letters.
@@ -118,6 +120,14 @@ def conclude(work: Compressible, out: Path, *, pictures: Path | None = None) -> 
         write_bytes(folder / "log.jsonl", (json.dumps(line, ensure_ascii=False) + "\n").encode())
         write_bytes(folder / MODEL, model)
     return found
+
+
+def _with_known(work: Compressible) -> Candidate:
+    """The network with the run's own calibration, where its weights were only rounded: what it says is nearly what it said."""
+    rounded = all(step.kind in _ROUNDED for step in work.steps)
+    if not rounded or not isinstance(work.candidate, LinearCandidate) or work.candidate.held_out is not None:
+        return work.candidate
+    return replace(work.candidate, known=work.run.manifest.record)
 
 
 def _exported(work: Compressible, choice: Choice[Candidate], tested: Tested, manifest: Manifest) -> bytes:
