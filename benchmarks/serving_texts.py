@@ -2,11 +2,11 @@
 
     python benchmarks/serving_texts.py MODEL.onnx TEXTS.txt             # a text a line; 2 minutes
 
-Alone, texts become numbers and these run through the network, 128 at a time, a thread a core, in a process of its own. The
-server is asked for 128 texts, 16 and one at a time, by each protocol; alone and served take turns, round after round. Told are
-texts a second and microseconds of the server's own processor time a text, which hardly hang on what else the machine does, each
-with its share of what the model alone reaches: medians of the rounds. The one who asks shares the cores (`generator_cores`), so
-that on few cores the texts a second are less than the server could.
+Alone, texts become numbers and these run through the network, 128 at a time, a thread a core, in a process of its own. The server
+is asked for 128 texts, 16 and one at a time, by each protocol; alone and served take turns, round after round. Told are texts a
+second, and microseconds of the server's own processor time a text, which hardly hang on what else the machine does, each with its
+share of what the model alone reaches: medians of the rounds. The one who asks shares the cores (`asking`, in cores), so that on few
+cores the texts a second are less than the server could.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.5, help="for each figure (default: 2.5)")
     parser.add_argument("--rounds", type=int, default=3, help="all of it so many times (default: 3)")
     parser.add_argument("--clients", type=int, default=4, help="who ask at a time (default: 4)")
-    parser.add_argument("--processes", type=int, default=1, help="of the server (default: 1)")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the server (default: 1)")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     lines = given.texts.read_text(encoding="utf-8").split("\n")
@@ -62,7 +62,7 @@ def measure(given: argparse.Namespace, texts: Sequence[str]) -> dict[str, dict[s
     """One round: alone, then every way to ask."""
     command = [sys.executable, __file__, str(given.model), str(given.texts), "--alone", "--seconds", str(given.seconds)]
     found = {"alone": json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)}
-    options = ("--processes", str(given.processes)) if given.processes > 1 else ()
+    options = ("--workers", str(given.workers)) if given.workers > 1 else ()
     server = tellapart(given.model, options=options)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (

@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tellapart import load
 from tellapart.errors import ModelFileError, SettingsError
 from tellapart.serving.keys import read_keys
 from tellapart.workflows.serve import serve
@@ -28,6 +30,7 @@ from tellapart.workflows.serving.options import ServeOptions
 
 from .conftest import PATIENCE, png
 from .test_plain import form
+from .test_texts import TEXTS, write_texts_model
 
 PROGRAM = """
 import json, sys
@@ -190,6 +193,19 @@ def test_several_processes_serve_and_are_replaced(
     os.kill(serving[0], signal.SIGKILL)
     server.wait_for(rf"process {serving[0]} ended with -9; another takes its place")
     assert server.ask("POST", "/predict?model=single", pictures[0])[0] == 200
+    assert server.end() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="processes share a port on POSIX systems")
+def test_several_processes_answer_texts_alike(launch: Launch, tmp_path: Path) -> None:
+    model = write_texts_model(tmp_path / "mood.onnx")
+    server = launch(model, workers=2, grpc_port=None)
+    wanted = load(model).predict(TEXTS).probabilities
+    for _ in range(8):  # each a connection of its own, which either process may take
+        status, body = server.ask("POST", "/v1/models/mood:predict", json.dumps({"instances": TEXTS}).encode())
+        assert status == 200
+        np.testing.assert_allclose(body["predictions"], wanted, atol=1e-5)
     assert server.end() == 0
 
 

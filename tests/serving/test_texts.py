@@ -22,15 +22,19 @@ from .conftest import Running, Start
 TEXTS = ["a fine film", "so dull", "fine weather", "dull rain"]
 
 
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_texts_model(path: Path) -> Path:
+    """A model of texts with classes x, y and z."""
     inputs, frequency = learn_grams([*TEXTS, *TEXTS], RULES)
     chance = np.random.default_rng(0)
     weight = chance.normal(size=(3, len(inputs.known))).astype(np.float32)
-    path = tmp_path_factory.mktemp("served") / "model.onnx"
     made = {"inputs": inputs, "frequency": frequency, "weight": weight, "bias": np.zeros(3, np.float32)}
     path.write_bytes(assembled(made, manifest()))
     return path
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts_model(tmp_path_factory.mktemp("served") / "model.onnx")
 
 
 @pytest.fixture
@@ -136,6 +140,14 @@ def test_odd_characters_are_answered_as_in_the_process(server: Running, model_fi
     outputs = server.post("/v2/models/mood/infer", {"inputs": [tensor]}).json["outputs"]
     found = next(one["data"] for one in outputs if one["name"] == "probabilities")
     np.testing.assert_allclose([found], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("odd", "shown"), [(1.5, "1.5"), (None, "None"), (["a", "b"], "['a', 'b']"), ({"a": 1}, "")])
+def test_an_instance_that_is_no_text_is_refused(server: Running, odd: object, shown: str) -> None:
+    refused = server.post("/v1/models/mood:predict", {"instances": [odd]})
+    assert refused.status == 400
+    said = refused.json["error"]
+    assert f'a text is {shown!r}; it must be a string, or {{"b64"' in said or (not shown and "the inputs are a" in said)
 
 
 def test_more_texts_than_pictures_may_wait(server: Running) -> None:

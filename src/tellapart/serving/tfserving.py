@@ -217,11 +217,17 @@ def _rows(value: Any) -> list[Any]:
 
 
 def _pictures(rows: Sequence[Any], prepared: bool, texts: bool, accept: Accept) -> list[Picture]:
-    return [_text(row) if texts and isinstance(row, str) else _picture(row, prepared, accept) for row in rows]
+    return [_text(row, prepared) if texts else _picture(row, prepared, accept) for row in rows]
 
 
-def _text(row: str) -> Encoded:
-    return Encoded(as_utf8(row))
+def _text(row: Any, prepared: bool) -> Encoded:
+    if isinstance(row, str):
+        return Encoded(as_utf8(row))
+    if isinstance(row, dict) and set(row) == {"b64"} and not prepared:
+        return Encoded(from_base64(row["b64"], "b64"))
+    if prepared:
+        raise Refusal('the signature "prepared" takes pixels, and the model takes texts. Leave it out.')
+    raise Refusal(f'a text is {shown(row)[:40]!r}; it must be a string, or {{"b64": "..."}} of one in UTF-8.')
 
 
 def _picture(row: Any, prepared: bool, accept: Accept) -> Picture:
