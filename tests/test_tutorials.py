@@ -50,7 +50,7 @@ TOPICS = {
     "环境搭建": "environment",
     "迁移学习": "transfer learning",
     "微调": "fine-tuning",
-    "冻结": "freez",
+    "冻结": "frozen",
     "解冻": "unfreez",
     "数据增强": "augmentation",
     "早停": "early stopping",
