@@ -43,6 +43,7 @@ def bundle(tiny_network: Path, tiny_manifest: Manifest, tmp_path_factory: pytest
 
 
 UNSCALED = ((10, 30), (31, 9), (40, 41), (16, 16), (15, 17), (1, 40))  # width and height, beside a network of 16 pixels
+GOLDEN = len(UNSCALED) + 2  # with the large and the turned one that are made where there is none
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +63,14 @@ def unscaled(bundle: Path, tiny_network: Path, tmp_path_factory: pytest.TempPath
     written = write_bundle(
         folder / "model.onnx", paths, folder / "proof", ["python", "javascript", "c++", "java", "csharp"]
     )
-    assert written.pictures == len(UNSCALED)
+    assert written.pictures == GOLDEN
     return written.folder
 
 
 def test_unscaled_pictures_in_every_language_that_needs_no_compiler(unscaled: Path, tmp_path: Path) -> None:
     code, said = run(sys.executable, "-B", "self_test.py", folder=unscaled / "python")
     assert code == 0, said
-    assert said.count("decode: same  input: same  network: differs by 0e+00") == len(UNSCALED)
+    assert said.count("decode: same  input: same  network: differs by 0e+00") == GOLDEN
     scaled = {one["name"]: pixels(unscaled / "golden" / one["decoded"]["file"]) for one in golden(unscaled)}
     (tmp_path / "mine").mkdir()
     for name, decoded in scaled.items():
@@ -80,7 +81,7 @@ def test_unscaled_pictures_in_every_language_that_needs_no_compiler(unscaled: Pa
     if shutil.which("node"):
         code, said = run("node", "self_test.js", "--no-network", folder=without_packages(unscaled, tmp_path))
         assert code == 0, said
-        assert said.count("input: same") == len(UNSCALED)
+        assert said.count("input: same") == GOLDEN
 
 
 def golden(bundle: Path) -> list[dict[str, Any]]:
@@ -139,6 +140,14 @@ FAULTS: dict[str, tuple[Callable[[Image.Image, NDArray[np.uint8]], NDArray[Any]]
     "bgr": (lambda _, right: np.ascontiguousarray(right[..., ::-1]), "red and blue are swapped (BGR)"),
     "canvas": (as_a_canvas, "the filter is bilinear without antialiasing, as a canvas or OpenCV has it"),
     "no crop": (squeezed, "nothing is cropped (the whole picture was squeezed into the square)"),
+    "no crop, bilinear": (
+        lambda decoded, _: np.asarray(decoded.resize((16, 16), Image.Resampling.BILINEAR)),
+        "nothing is cropped (the whole picture was squeezed into the square); the filter is bilinear",
+    ),
+    "bgr and noise": (
+        lambda _, right: (right[..., ::-1] + 6.0 * (np.indices(right.shape).sum(axis=0) % 2)).astype(np.float32),
+        "red and blue are swapped (BGR); and that is not all of it",
+    ),
     "0 to 1": (lambda _, right: (right / 255).astype(np.float32), "values run from 0 to 1"),
     "normal": (lambda _, right: ((right / 255 - 0.5) / 0.5).astype(np.float32), "normalised by mean and deviation"),
     "planes": (lambda _, right: np.ascontiguousarray(np.moveaxis(right, 2, 0)), "channels come first"),
@@ -161,6 +170,12 @@ def test_a_planted_fault_is_named(bundle: Path, tmp_path: Path, fault: str) -> N
         code, said = run("node", "self_test.js", "--inputs", folder, folder=without_packages(bundle, tmp_path))
         assert code == 1, said
         assert words in said.splitlines()[-1]
+
+
+def test_an_input_that_is_missing_is_named(bundle: Path, tmp_path: Path) -> None:
+    code, said = python_test(bundle, "--inputs", tmp_path)
+    assert (code, f"{tmp_path / '01.bin'} is not there; it must hold the input of" in said) == (2, True), said
+    assert "Traceback" not in said
 
 
 # In which folder, how it is built, how it is run; the first word is the program that it needs.
@@ -187,7 +202,7 @@ def test_a_compiled_sample_neither_scales_what_is_not_to_be(unscaled: Path, lang
     assert (code, said) == (0, "")
     code, said = run(*start, folder=unscaled / language)
     assert code == 0, said
-    assert said.count("input: same") == len(UNSCALED)
+    assert said.count("input: same") == GOLDEN
 
 
 @pytest.mark.slow
@@ -203,7 +218,7 @@ def test_a_compiled_sample_is_right_to_the_bit_and_names_planted_faults(
     code, said = run(*start, folder=bundle / language)
     assert code == 0, said
     assert said.count("input: same") == 10
-    for fault in ("canvas", "no crop", "two"):
+    for fault in ("canvas", "no crop, bilinear", "bgr and noise", "two"):
         make, words = FAULTS[fault]
         code, said = run(*start, "--inputs", planted(bundle, tmp_path / fault, make), folder=bundle / language)
         assert code == 1, said

@@ -44,6 +44,12 @@ inline std::vector<std::pair<std::string, Bytes>> geometries(const Picture& pict
   if (settings.fit == "crop") {
     add("nothing is cropped (the whole picture was squeezed into the square)", squeezed, picture);
     add("the crop is too large (the whole shorter side)", [](Settings& one) { one.crop = 1; }, picture);
+    if (settings.interpolation != "bilinear") {
+      add("nothing is cropped (the whole picture was squeezed into the square); the filter is bilinear",
+          [](Settings& one) { one.fit = "squash", one.crop = 1, one.interpolation = "bilinear"; }, picture);
+      add("the crop is too large (the whole shorter side); the filter is bilinear",
+          [](Settings& one) { one.crop = 1, one.interpolation = "bilinear"; }, picture);
+    }
   } else if (settings.fit == "pad") {
     add("the picture was squeezed, not padded", squeezed, picture);
     add("the picture was cropped, not padded", [](Settings& one) { one.fit = "crop", one.crop = 1; }, picture);
@@ -100,6 +106,7 @@ inline Verdict judge(const Bytes& right, const Numbers& found, bool whole, const
       if (mean < 0.8 * best) best = mean, faults = name.empty() ? names.substr(0, names.size() - std::min<size_t>(2, names.size())) : names + name;
     }
   }
-  if (best <= 0.5 * own.mean) own.fault = faults;
+  // Where a fault leaves more than a level on average, it is not the only one.
+  if (best <= 0.5 * own.mean) own.fault = faults + (best > 1 ? "; and that is not all of it" : "");
   return own;
 }

@@ -47,6 +47,11 @@ public static class Faults
         {
             add("nothing is cropped (the whole picture was squeezed into the square)", squeezed, picture);
             add("the crop is too large (the whole shorter side)", one => one.crop = 1, picture);
+            if (settings.interpolation != "bilinear")
+            {
+                add("nothing is cropped (the whole picture was squeezed into the square); the filter is bilinear", one => { one.fit = "squash"; one.crop = 1; one.interpolation = "bilinear"; }, picture);
+                add("the crop is too large (the whole shorter side); the filter is bilinear", one => { one.crop = 1; one.interpolation = "bilinear"; }, picture);
+            }
         }
         else if (settings.fit == "pad")
         {
@@ -111,7 +116,8 @@ public static class Faults
                 faults = Joined(view.Key, made.Key);
             }
         }
-        own.Fault = best <= 0.5 * own.Mean ? faults : "";
+        string more = best > 1 ? "; and that is not all of it" : ""; // levels on average
+        own.Fault = best <= 0.5 * own.Mean ? faults + more : "";
         return own;
     }
 }

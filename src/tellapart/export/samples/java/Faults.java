@@ -35,6 +35,10 @@ final class Faults {
       case "crop" -> {
         changes.put("nothing is cropped (the whole picture was squeezed into the square)", squeezed);
         changes.put("the crop is too large (the whole shorter side)", one -> one.crop = 1);
+        if (!settings.interpolation.equals("bilinear")) {
+          changes.put("nothing is cropped (the whole picture was squeezed into the square); the filter is bilinear", one -> { one.fit = "squash"; one.crop = 1; one.interpolation = "bilinear"; });
+          changes.put("the crop is too large (the whole shorter side); the filter is bilinear", one -> { one.crop = 1; one.interpolation = "bilinear"; });
+        }
       }
       case "pad" -> {
         changes.put("the picture was squeezed, not padded", squeezed);
@@ -106,6 +110,7 @@ final class Faults {
         }
       }
     }
-    return new Verdict(own.most(), own.mean(), best <= 0.5 * own.mean() ? faults : "");
+    String more = best > 1 ? "; and that is not all of it" : ""; // levels on average
+    return new Verdict(own.most(), own.mean(), best <= 0.5 * own.mean() ? faults + more : "");
   }
 }

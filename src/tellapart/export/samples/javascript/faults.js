@@ -2,6 +2,7 @@
 
 import { prepare } from "./preprocess.js";
 
+const LEFT = 1; // levels on average: where a fault leaves more than that, it is not the only one
 const NEAR = 0.5; // of what was found: a fault is named that leaves at most that much of the difference
 
 /** Other ways to prepare a picture, each a usual mistake, by its name. */
@@ -15,6 +16,10 @@ function geometries(picture, part, settings) {
     ...(settings.interpolation === "bicubic" ? {} : { "the filter is bicubic": other({ interpolation: "bicubic" }) }),
     ...(settings.fit === "crop" ? { "nothing is cropped (the whole picture was squeezed into the square)": other({ fit: "squash", crop: 1 }) } : {}),
     ...(settings.fit === "crop" ? { "the crop is too large (the whole shorter side)": other({ crop: 1 }) } : {}),
+    ...(settings.fit === "crop" && settings.interpolation !== "bilinear" ? {
+      "nothing is cropped (the whole picture was squeezed into the square); the filter is bilinear": other({ fit: "squash", crop: 1, interpolation: "bilinear" }),
+      "the crop is too large (the whole shorter side); the filter is bilinear": other({ crop: 1, interpolation: "bilinear" }),
+    } : {}),
     ...(settings.fit === "pad" ? { "the picture was squeezed, not padded": other({ fit: "squash", crop: 1 }) } : {}),
     ...(settings.fit === "pad" ? { "the picture was cropped, not padded": other({ fit: "crop", crop: 1 }) } : {}),
     ...(settings.fit === "pad" ? { "the edge has another colour": other({ mean: [0, 0, 0] }) } : {}),
@@ -79,5 +84,6 @@ export function judge(right, found, picture, part, settings) {
       if (mean < 0.8 * best.mean) best = { mean, faults: [...faults, name].filter(Boolean) };
     }
   }
-  return { ...own, fault: best.mean <= NEAR * own.mean ? best.faults.join("; ") : "" };
+  const more = best.mean > LEFT ? "; and that is not all of it" : "";
+  return { ...own, fault: best.mean <= NEAR * own.mean ? best.faults.join("; ") + more : "" };
 }

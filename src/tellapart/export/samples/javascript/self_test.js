@@ -37,6 +37,10 @@ const folder = given > 0 ? process.argv[given + 1] : null;
 const run = await network(model.preprocessing.size);
 const results = [];
 for (const one of json("golden", "golden.json").pictures) {
+  if (folder && !fs.existsSync(path.join(folder, `${one.name}.bin`))) {
+    console.error(`${path.join(folder, `${one.name}.bin`)} is not there; it must hold the input of ${one.source.file}, as bytes or float32.`);
+    process.exit(2);
+  }
   const found = folder && fs.readFileSync(path.join(folder, `${one.name}.bin`));
   results.push(await testPicture(one, model, { bytes: (file) => bytes("golden", file), decode, run, found }));
   console.log(results.at(-1).line);

@@ -61,7 +61,13 @@ def test_own(one: dict[str, Any], model: dict[str, Any], session: Any) -> dict[s
 def test_other(one: dict[str, Any], model: dict[str, Any], folder: Path) -> dict[str, StepResult]:
     """What another program feeds to its network."""
     right = read_ppm(GOLDEN / one["inputs"][0]["file"])
-    data = (folder / f"{one['name']}.bin").read_bytes()
+    file = folder / f"{one['name']}.bin"
+    if not file.is_file():
+        print(
+            f"{file} is not there; it must hold the input of {one['source']['file']}, {right.size} numbers as bytes or float32."
+        )
+        raise SystemExit(2)
+    data = file.read_bytes()
     found: NDArray[Any] = np.frombuffer(data, dtype="<f4" if len(data) == 4 * right.size else np.uint8)
     image = Image.fromarray(read_ppm(GOLDEN / one["decoded"]["file"]))
     return {"input": _told(judge(right, found, image, ShownPart(*one["parts"][0]), model["preprocessing"]))}
@@ -144,7 +150,7 @@ def conclude(results: list[dict[str, StepResult]]) -> tuple[str, bool]:
 
 
 def main() -> int:
-    """0 where everything is as it should be."""
+    """0 where everything is as it should be, 1 where something differs, 2 where a file is missing."""
     parser = argparse.ArgumentParser(description="Tests every step against the golden pictures.")
     parser.add_argument(
         "--inputs", type=Path, help="a folder with 01.bin ...: the first inputs that another program made"

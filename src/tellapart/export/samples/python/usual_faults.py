@@ -16,6 +16,7 @@ from prepare_picture import Pixels, Settings, ShownPart, parts, prepare
 
 Numbers = NDArray[np.float64]
 NEAR = 0.5  # of what was found: a fault is named that leaves at most that much of the difference
+LEFT = 1.0  # levels on average: where a fault leaves more than that, it is not the only one
 MORE = 0.8  # of the difference so far, that another fault must fall below
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 ONE = 2.0**22  # weights are whole numbers of 2^-22
@@ -89,7 +90,11 @@ def judge(right: Pixels, found: NDArray[Any], image: Image.Image, part: ShownPar
             apart = float(np.abs(values - wanted).mean())
             if apart < MORE * best:
                 best, faults = apart, "; ".join(filter(None, (*names, name)))
-    return InputVerdict(float(own.max()), float(own.mean()), faults if best <= NEAR * own.mean() else "")
+    if best > NEAR * own.mean():
+        faults = ""
+    elif best > LEFT:
+        faults += "; and that is not all of it"
+    return InputVerdict(float(own.max()), float(own.mean()), faults)
 
 
 def _geometries(image: Image.Image, part: ShownPart, settings: Settings) -> dict[str, Callable[[], Pixels]]:
@@ -121,6 +126,14 @@ def _geometries(image: Image.Image, part: ShownPart, settings: Settings) -> dict
     if fit == "crop":
         found["nothing is cropped (the whole picture was squeezed into the square)"] = squeezed
         found["the crop is too large (the whole shorter side)"] = other(crop=1.0)
+        if settings["interpolation"] != "bilinear":
+            bilinear = {"interpolation": "bilinear"}
+            found["nothing is cropped (the whole picture was squeezed into the square); the filter is bilinear"] = (
+                other(fit="squash", crop=1.0, **bilinear)
+            )
+            found["the crop is too large (the whole shorter side); the filter is bilinear"] = other(
+                crop=1.0, **bilinear
+            )
     elif fit == "pad":
         found["the picture was squeezed, not padded"] = squeezed
         found["the picture was cropped, not padded"] = other(fit="crop", crop=1.0)
