@@ -192,7 +192,10 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
 
 def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None, item: str) -> None:
     if own:
-        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
+        from tellapart.cli.rows import LINE_FEED
+
+        names = ", ".join(own).replace("\n", LINE_FEED)
+        print(f"passed over, since tellapart wrote it: {names}", file=sys.stderr)
     if out is not None or writer is not None or tally.failed:
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""
