@@ -149,6 +149,7 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
 
 def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], *, quiet: bool) -> int:
     """Answer, write, and say what was done; the exit code. Raises: DataError where there is nothing to answer; StorageError."""
+    from tellapart.cli.asked import with_barren
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
 
@@ -165,6 +166,10 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
             if writer is None
             else writer.stream(sources, answerer.stream, allow_private=flags["allow_private"])
         )
+        if not answerer.of_texts:
+            answers = with_barren(
+                answers, paths, lambda why, path: told.unread(why, path=path, classes=answerer.classes)
+            )
         tally = Counted(answers, advance)
         try:
             if layout in FORMS:
