@@ -91,7 +91,7 @@ def test_two_are_compared_on_pictures_named_in_one_language(
 def test_explaining_asks_nobody_for_the_pictures_of_imagenet(folder: Path) -> None:
     heard: list[str] = []
     reporter = Silent()
-    reporter.warn = heard.append  # type: ignore[method-assign]
+    reporter.warn = heard.append  # type: ignore[assignment]
     assert open_neighbourhood(OpenRun(folder), reporter) is None
     assert heard == []
 
