@@ -17,7 +17,7 @@ from dataclasses import dataclass
 MOST_DEPTH = 4  # sentences within sentences
 _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
 _LONGEST = 4_000  # characters of a line that is looked at
-_PLACE = re.compile(r"\{(\d+)\}")
+_PLACE = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")  # {0}, and {they} of a sentence that is filled in later
 _LETTERS = re.compile(r"[A-Za-z]")
 _COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
 _BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
@@ -33,8 +33,15 @@ _PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
     (re.compile(r"([\d.,]+ %|[\d.,]+) \(95 %: (\S+ %|\S+) to (\S+ %|\S+)\)"), "{0}（95 %：{1} 至 {2}）"),
     (re.compile(r"([\d.,]+ %|[\d.,]+) \(([\d.,]+) to ([\d.,]+)\)"), "{0}（{1} 至 {2}）"),
+    (re.compile(r"((?:[^\s,]+, )*[^\s,]+) or ([^\s,.]+)"), "{0} 或 {1}"),
+    (re.compile(r"('[^']*')\shas\s([\d,]+)"), "{0} 有 {1}"),
+    (re.compile(r"classes\s('[^']*'\shas\s.+)"), "类别 {0}"),
+    (re.compile(r"([A-Za-z][^()]*) \(([\d,]+)\)"), "{0} ({1})"),
 )
-_PARTS = re.compile(r"(\s{2,}|(?<=[.?!:]) |; )")
+# Where a line that no sentence fits is taken apart, the coarsest first: cells, sentences, then what stands between : and ;.
+_PARTS = (re.compile(r"(\s{2,})"), re.compile(r"((?<=[.?!]) )"), re.compile(r"((?<=:) |; )"))
+_CLAUSE = re.compile(r"(?=, )")
+_MOST_CLAUSES = 6  # each run of them is looked up
 _GAPS = re.compile(r"( {2,})")
 _ROW = re.compile(r"(\S+(?: \S+)*)( +)(\S.*)")
 # Characters from which on rows tell something, as the commands lay them out; from one of them on for two models.
@@ -51,6 +58,8 @@ _NOUNS: Mapping[str, str] = {
     "texts": "条文本",
     "class": "个类别",
     "classes": "个类别",
+    "mask": "个掩膜",
+    "masks": "个掩膜",
     "box": "个框",
     "boxes": "个框",
     "file": "个文件",
@@ -94,7 +103,7 @@ class Sentence:
     """One sentence in both languages."""
 
     pieces: tuple[str, ...]  # of the English, between its placeholders
-    places: tuple[int, ...]  # the numbers of the placeholders in the English
+    places: tuple[str, ...]  # the names of the placeholders in the English, mostly numbers
     chinese: str
     letters: int  # of the English, without what is put in
 
@@ -140,17 +149,72 @@ def _line(line: str, depth: int) -> str:
             return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
     if (head := _table_head(line)) is not None:
         return head
-    best = _best(known.sentences, line)
-    if best is not None:
-        sentence, values = best
-        said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
-        return _BETWEEN.sub("", _PLACE.sub(lambda match: said[int(match[1])], sentence.chinese))
+    if (filled := _filled(line, depth)) is not None:
+        return filled
     if (row := _table_row(line, depth)) is not None:
         return row
-    if line.endswith(".") and (exact := known.exact.get(line[:-1])) is not None:
-        return f"{exact}。"
-    parts = _PARTS.split(line)
-    return _columns(parts, [translate(part, depth + 1) for part in parts]) if len(parts) > 1 else line
+    return _taken_apart(line, depth)
+
+
+def _filled(line: str, depth: int) -> str | None:
+    """The sentence that fits, with what was put in; None where there is none."""
+    best = _best(_known().sentences, line)
+    if best is None:
+        return None
+    sentence, values = best
+    said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
+    end = ""
+    if not sentence.pieces[-1] and (last := said[sentence.places[-1]]).endswith(".") and not last.endswith(".."):
+        said[sentence.places[-1]], end = last[:-1], "。"  # of the sentence, not of what was put in
+    return _BETWEEN.sub("", _PLACE.sub(lambda match: said[match[1]], sentence.chinese)) + end
+
+
+def _taken_apart(line: str, depth: int) -> str:
+    """A line of several parts, each for itself; the end of a sentence is no part of what the table has."""
+    if line.endswith("."):
+        whole = _known().exact.get(line[:-1]) or _filled(line[:-1], depth)
+        if whole is not None:
+            return f"{whole}。"
+    if "  " not in line and (several := _clauses(line, depth, all_known=True)) != line:
+        return several
+    for separator in _PARTS:
+        parts = separator.split(line)
+        if len(parts) > 1:
+            return _columns(parts, [translate(part, depth + 1) for part in parts])
+    if line.endswith(".") and (said := translate(line[:-1], depth + 1)) != line[:-1]:
+        return f"{said}。"
+    return _clauses(line, depth)
+
+
+def _clauses(line: str, depth: int, *, all_known: bool = False) -> str:
+    """What stands between commas: the longest runs that are known, and the rest as it is, or, with `all_known`, the line."""
+    clauses = _CLAUSE.split(line)
+    if not 1 < len(clauses) <= _MOST_CLAUSES:
+        return line
+    said, first = "", 0
+    while first < len(clauses):
+        for end in range(min(len(clauses), first + len(clauses) - 1), first, -1):
+            run = "".join(clauses[first:end])
+            if (found := _clause(run, depth, within=not all_known)) is not None:
+                break
+        if found is None and all_known:
+            return line
+        said += run if found is None else found
+        first = end
+    return said
+
+
+def _clause(run: str, depth: int, *, within: bool) -> str | None:
+    """Of one run, with its comma or without; None where it is not known. `within`: what it is made of may be known, too."""
+    known = _known()
+    comma = run.startswith(", ")
+    if (found := known.exact.get(run)) is not None or (comma and (found := _filled(run, depth)) is not None):
+        return found
+    bare = run.removeprefix(", ")
+    said = known.exact.get(bare) or _filled(bare, depth)
+    if said is None and within and ", " not in bare:
+        said = translate(bare, depth + 1)
+    return None if said is None or said == bare else f"，{said}" * comma or said
 
 
 def _table_head(line: str) -> str | None:
@@ -217,12 +281,22 @@ def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str
         if values is None:
             continue
         # A short one would swallow what stands before and behind a semicolon: these are said one by one.
-        if letters > 3 * sentence.letters and any("; " in value for value in values):
+        if letters > 3 * sentence.letters and any("; " in value and not _is_known(value) for value in values):
             continue
         if any("   " in value for value in values) and not any("  " in piece for piece in sentence.pieces):
             continue  # nor cells of a table
         return sentence, values
     return None
+
+
+def _is_known(text: str) -> bool:
+    """Whether it is one sentence of the table, semicolon and all."""
+    text = text.removesuffix(".")
+    known = _known()
+    return text in known.exact or any(
+        any("; " in piece for piece in sentence.pieces) and sentence.values(text) is not None
+        for sentence in known.sentences
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +311,8 @@ def _known() -> _Known:
     exact: dict[str, str] = {}
     sentences: list[Sentence] = []
     for english, chinese in chinese_sentences().items():
+        if "{{" in english:  # of a sentence that is filled in later
+            english, chinese = (text.replace("{{", "{").replace("}}", "}") for text in (english, chinese))
         for one, other in _by_lines(english, chinese):
             pieces = _PLACE.split(one)
             if len(pieces) == 1:
@@ -245,7 +321,7 @@ def _known() -> _Known:
             literal = tuple(pieces[::2])
             letters = sum(len(_LETTERS.findall(piece)) for piece in literal)
             if letters >= _LEAST_LETTERS:
-                sentences.append(Sentence(literal, tuple(int(place) for place in pieces[1::2]), other, letters))
+                sentences.append(Sentence(literal, tuple(pieces[1::2]), other, letters))
     sentences.sort(key=lambda sentence: -sentence.letters)
     return _Known(exact, tuple(sentences))
 
