@@ -1,4 +1,4 @@
-"""What the screen says, in Chinese. In: an English line. Out: the Chinese one, or the line itself. Next: speaking.py.
+"""What the screen says, in Chinese. In: an English line. Out: the Chinese one, or the line itself. Next: chinese_nouns.py.
 
 chinese.toml has every sentence of the program with `{0}`, `{1}` ... for what is put in at run time. A line is known again by what
 stands between these; what was put in may be such a sentence itself. What no sentence fits stays as it is.
@@ -12,29 +12,21 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence
 
 MOST_DEPTH = 4  # sentences within sentences
 _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
 _LONGEST = 4_000  # characters of a line that is looked at
-_PLACE = re.compile(r"\{(\d+)\}")
+_PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later
 _LETTERS = re.compile(r"[A-Za-z]")
 _COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
 _BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
-# Of progress, which has few letters of its own.
-_PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(.+): ([\d,]+) of ([\d,]+) in (.+)"), "{0}：{1} / {2}，用时 {3}"),
-    (re.compile(r"(.+): ([\d,]+) of ([\d,]+), about (.+) left"), "{0}：{1} / {2}，约剩 {3}"),
-    (re.compile(r"(.+): ([\d,]+) so far"), "{0}：目前 {1}"),
-    (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
-    (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
-    (re.compile(r"([\d.,]+) million"), "{0} 百万"),
-    (re.compile(r"stage (\d+)"), "阶段 {0}"),
-    (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
-    (re.compile(r"([\d.,]+ %|[\d.,]+) \(95 %: (\S+ %|\S+) to (\S+ %|\S+)\)"), "{0}（95 %：{1} 至 {2}）"),
-    (re.compile(r"([\d.,]+ %|[\d.,]+) \(([\d.,]+) to ([\d.,]+)\)"), "{0}（{1} 至 {2}）"),
-)
-_PARTS = re.compile(r"(\s{2,}|(?<=[.?!:]) |; )")
+# Where a line that no sentence fits is taken apart, the coarsest first: cells, sentences, then what stands between : and ;.
+_PARTS = (re.compile(r"(\s{2,})"), re.compile(r"((?<=[.?!]) )"), re.compile(r"((?<=:) |; )"))
+_CLAUSE = re.compile(r"(?=, )")
+_MOST_CLAUSES = 6  # each run of them is looked up
 _GAPS = re.compile(r"( {2,})")
 _ROW = re.compile(r"(\S+(?: \S+)*)( +)(\S.*)")
 # Characters from which on rows tell something, as the commands lay them out; from one of them on for two models.
@@ -43,74 +35,6 @@ _WORD = re.compile("[A-Za-z]{3,}")
 _FROM_THE_LEFT = frozenset(
     ("label", "looks like", "operators", "settings", "what", "what may be wrong", "why")
 )  # columns
-# After a number, and alone.
-_NOUNS: Mapping[str, str] = {
-    "picture": "张图片",
-    "pictures": "张图片",
-    "text": "条文本",
-    "texts": "条文本",
-    "class": "个类别",
-    "classes": "个类别",
-    "box": "个框",
-    "boxes": "个框",
-    "file": "个文件",
-    "files": "个文件",
-    "row": "行",
-    "rows": "行",
-    "setting": "项设置",
-    "settings": "项设置",
-    "trial": "次试验",
-    "trials": "次试验",
-    "variant": "个变体",
-    "variants": "个变体",
-    "group": "组",
-    "groups": "组",
-    "embeddings": "个嵌入",
-    "epoch": "轮",
-    "epochs": "轮",
-}
-# Alone, as what is told about.
-_THINGS: Mapping[str, str] = {
-    **dict.fromkeys(("picture", "pictures"), "图片"),
-    **dict.fromkeys(("text", "texts"), "文本"),
-    **dict.fromkeys(("box", "boxes"), "框"),
-    **dict.fromkeys(("mask", "masks"), "掩膜"),
-    **dict.fromkeys(("label", "labels"), "标签"),
-    "colours": "颜色",
-    "grey": "灰度",
-}
-# What English puts in for one thing or several.
-_BENDING: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("s", "es", "y", "ies", "is", "are", "has", "have", "was", "were", "does", "do", "a", "an", ""), ""
-    ),
-    **dict.fromkeys(("its", "their"), "其"),
-    **dict.fromkeys(("it", "them", "they"), "它"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One sentence in both languages."""
-
-    pieces: tuple[str, ...]  # of the English, between its placeholders
-    places: tuple[int, ...]  # the numbers of the placeholders in the English
-    chinese: str
-    letters: int  # of the English, without what is put in
-
-    def values(self, line: str) -> tuple[str, ...] | None:
-        """What was put in; None where the line is another sentence."""
-        first, last = self.pieces[0], self.pieces[-1]
-        if not (line.startswith(first) and line.endswith(last)) or len(line) < len(first) + len(last):
-            return None
-        at = len(first)
-        for piece in self.pieces[1:-1]:  # a quick look before the pattern
-            at = line.find(piece, at)
-            if at < 0:
-                return None
-            at += len(piece)
-        found = _pattern(self.pieces).fullmatch(line)
-        return None if found is None else found.groups()
 
 
 def translate(text: str, depth: int = 0) -> str:
@@ -129,28 +53,83 @@ def _line(line: str, depth: int) -> str:
     if (exact := known.exact.get(line)) is not None:
         return exact
     counted = _COUNTED.fullmatch(line)
-    if counted is not None and counted[2] in _NOUNS:
-        return f"{counted[1]} {_NOUNS[counted[2]]}"
+    if counted is not None and counted[2] in NOUNS:
+        return f"{counted[1]} {NOUNS[counted[2]]}"
     for mark, chinese in (("! ", "! "), ("Error: ", "错误："), ("Warning: ", "警告：")):
         marked = line.startswith(mark)
         if marked and not any(one.pieces[0].startswith(mark) and one.values(line) for one in known.sentences):
             return chinese + translate(line[len(mark) :], depth + 1)
-    for pattern, chinese in _PROGRESS:
+    for pattern, chinese in PROGRESS:
         if (progress := pattern.fullmatch(line)) is not None:
             return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
     if (head := _table_head(line)) is not None:
         return head
-    best = _best(known.sentences, line)
-    if best is not None:
-        sentence, values = best
-        said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
-        return _BETWEEN.sub("", _PLACE.sub(lambda match: said[int(match[1])], sentence.chinese))
+    if (filled := _filled(line, depth)) is not None:
+        return filled
     if (row := _table_row(line, depth)) is not None:
         return row
-    if line.endswith(".") and (exact := known.exact.get(line[:-1])) is not None:
-        return f"{exact}。"
-    parts = _PARTS.split(line)
-    return _columns(parts, [translate(part, depth + 1) for part in parts]) if len(parts) > 1 else line
+    return _taken_apart(line, depth)
+
+
+def _filled(line: str, depth: int) -> str | None:
+    """The sentence that fits, with what was put in; None where there is none."""
+    best = _best(_known().with_ends_of(line), line) if line else None
+    if best is None:
+        return None
+    sentence, values = best
+    said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
+    end = ""
+    if not sentence.pieces[-1] and (last := said[sentence.places[-1]]).endswith(".") and not last.endswith(".."):
+        said[sentence.places[-1]], end = last[:-1], "。"  # of the sentence, not of what was put in
+    return _BETWEEN.sub("", _PLACE.sub(lambda match: said[match[1]], sentence.chinese)) + end
+
+
+def _taken_apart(line: str, depth: int) -> str:
+    """A line of several parts, each for itself; the end of a sentence is no part of what the table has."""
+    if line.endswith("."):
+        whole = _known().exact.get(line[:-1]) or _filled(line[:-1], depth)
+        if whole is not None:
+            return f"{whole}。"
+    if "  " not in line and (several := _clauses(line, depth, all_known=True)) != line:
+        return several
+    for separator in _PARTS:
+        parts = separator.split(line)
+        if len(parts) > 1:
+            return _columns(parts, [translate(part, depth + 1) for part in parts])
+    if line.endswith(".") and (said := translate(line[:-1], depth + 1)) != line[:-1]:
+        return f"{said}。"
+    return _clauses(line, depth)
+
+
+def _clauses(line: str, depth: int, *, all_known: bool = False) -> str:
+    """What stands between commas: the longest runs that are known, and the rest as it is, or, with `all_known`, the line."""
+    clauses = _CLAUSE.split(line)
+    if not 1 < len(clauses) <= _MOST_CLAUSES:
+        return line
+    said, first = "", 0
+    while first < len(clauses):
+        for end in range(min(len(clauses), first + len(clauses) - 1), first, -1):
+            run = "".join(clauses[first:end])
+            if (found := _clause(run, depth, within=not all_known)) is not None:
+                break
+        if found is None and all_known:
+            return line
+        said += run if found is None else found
+        first = end
+    return said
+
+
+def _clause(run: str, depth: int, *, within: bool) -> str | None:
+    """Of one run, with its comma or without; None where it is not known. `within`: what it is made of may be known, too."""
+    known = _known()
+    comma = run.startswith(", ")
+    if (found := known.exact.get(run)) is not None or (comma and (found := _filled(run, depth)) is not None):
+        return found
+    bare = run.removeprefix(", ")
+    said = known.exact.get(bare) or _filled(bare, depth)
+    if said is None and within and ", " not in bare:
+        said = translate(bare, depth + 1)
+    return None if said is None or said == bare else f"，{said}" * comma or said
 
 
 def _table_head(line: str) -> str | None:
@@ -203,9 +182,9 @@ def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
 
 def _put_in(value: str, depth: int) -> str:
     """What was put into a sentence; what only bends an English word is left out."""
-    bent = _BENDING.get(value)
+    bent = BENDING.get(value)
     if bent is None:
-        bent = _THINGS.get(value)
+        bent = THINGS.get(value)
     return translate(value, depth + 1) if bent is None else bent
 
 
@@ -217,7 +196,7 @@ def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str
         if values is None:
             continue
         # A short one would swallow what stands before and behind a semicolon: these are said one by one.
-        if letters > 3 * sentence.letters and any("; " in value for value in values):
+        if letters > 3 * sentence.letters and any("; " in value and not _is_known(value) for value in values):
             continue
         if any("   " in value for value in values) and not any("  " in piece for piece in sentence.pieces):
             continue  # nor cells of a table
@@ -225,10 +204,32 @@ def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str
     return None
 
 
+def _is_known(text: str) -> bool:
+    """Whether it is one sentence of the table, semicolon and all."""
+    text = text.removesuffix(".")
+    known = _known()
+    return text in known.exact or any(
+        any("; " in piece for piece in sentence.pieces) and sentence.values(text) is not None
+        for sentence in known.sentences
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     exact: Mapping[str, str]
     sentences: tuple[Sentence, ...]
+    _by_ends: dict[tuple[str, str], tuple[Sentence, ...]] = field(default_factory=dict)
+
+    def with_ends_of(self, line: str) -> tuple[Sentence, ...]:
+        """Those that may fit a line by its first letter and its last: a few dozen of thousands."""
+        ends = line[0], line[-1]
+        if ends not in self._by_ends:
+            self._by_ends[ends] = tuple(
+                one
+                for one in self.sentences
+                if one.pieces[0][:1] in ("", line[0]) and one.pieces[-1][-1:] in ("", line[-1])
+            )
+        return self._by_ends[ends]
 
 
 @functools.cache
@@ -237,6 +238,8 @@ def _known() -> _Known:
     exact: dict[str, str] = {}
     sentences: list[Sentence] = []
     for english, chinese in chinese_sentences().items():
+        if "{{" in english:  # of a sentence that is filled in later
+            english, chinese = (text.replace("{{", "{").replace("}}", "}") for text in (english, chinese))
         for one, other in _by_lines(english, chinese):
             pieces = _PLACE.split(one)
             if len(pieces) == 1:
@@ -245,7 +248,7 @@ def _known() -> _Known:
             literal = tuple(pieces[::2])
             letters = sum(len(_LETTERS.findall(piece)) for piece in literal)
             if letters >= _LEAST_LETTERS:
-                sentences.append(Sentence(literal, tuple(int(place) for place in pieces[1::2]), other, letters))
+                sentences.append(Sentence(literal, tuple(pieces[1::2]), other, letters))
     sentences.sort(key=lambda sentence: -sentence.letters)
     return _Known(exact, tuple(sentences))
 
@@ -273,8 +276,3 @@ def chinese_words() -> Mapping[str, str]:
 def _table(name: str) -> Mapping[str, Mapping[str, str]]:
     text = (importlib.resources.files("tellapart.cli") / name).read_text(encoding="utf-8")
     return tomllib.loads(text)
-
-
-@functools.lru_cache(maxsize=512)
-def _pattern(pieces: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("(.*?)".join(map(re.escape, pieces)), re.DOTALL)

@@ -1,0 +1,105 @@
+"""A sentence of two languages, and short English put into one. In: words, a line. Out: Chinese, values. Next: console.py."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Of progress, which has few letters of its own.
+PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(.+): ([\d,]+) of ([\d,]+) in (.+)"), "{0}：{1} / {2}，用时 {3}"),
+    (re.compile(r"(.+): ([\d,]+) of ([\d,]+), about (.+) left"), "{0}：{1} / {2}，约剩 {3}"),
+    (re.compile(r"(.+): ([\d,]+) so far"), "{0}：目前 {1}"),
+    (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
+    (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
+    (re.compile(r"([\d.,]+) million"), "{0} 百万"),
+    (re.compile(r"stage (\d+)"), "阶段 {0}"),
+    (re.compile(r"(\d+) h (\d+) min"), "{0} 小时 {1} 分"),
+    (re.compile(r"([\d.,]+ %|[\d.,]+) \(95 %: (\S+ %|\S+) to (\S+ %|\S+)\)"), "{0}（95 %：{1} 至 {2}）"),
+    (re.compile(r"([\d.,]+ %|[\d.,]+) \(([\d.,]+) to ([\d.,]+)\)"), "{0}（{1} 至 {2}）"),
+    (re.compile(r"((?:[^\s,]+, )*[^\s,]+) or ([^\s,.]+)"), "{0} 或 {1}"),
+    (re.compile(r"('[^']*')\shas\s([\d,]+)"), "{0} 有 {1}"),
+    (re.compile(r"classes\s('[^']*'\shas\s.+)"), "类别 {0}"),
+    (re.compile(r"([A-Za-z][^()]*) \(([\d,]+)\)"), "{0} ({1})"),
+)
+# After a number, and alone.
+NOUNS: Mapping[str, str] = {
+    "picture": "张图片",
+    "pictures": "张图片",
+    "text": "条文本",
+    "texts": "条文本",
+    "class": "个类别",
+    "classes": "个类别",
+    "value": "个值",
+    "values": "个值",
+    "mask": "个掩膜",
+    "masks": "个掩膜",
+    "box": "个框",
+    "boxes": "个框",
+    "file": "个文件",
+    "files": "个文件",
+    "row": "行",
+    "rows": "行",
+    "setting": "项设置",
+    "settings": "项设置",
+    "trial": "次试验",
+    "trials": "次试验",
+    "variant": "个变体",
+    "variants": "个变体",
+    "group": "组",
+    "groups": "组",
+    "embeddings": "个嵌入",
+    "epoch": "轮",
+    "epochs": "轮",
+}
+# Alone, as what is told about.
+THINGS: Mapping[str, str] = {
+    **dict.fromkeys(("picture", "pictures"), "图片"),
+    **dict.fromkeys(("text", "texts"), "文本"),
+    **dict.fromkeys(("box", "boxes"), "框"),
+    **dict.fromkeys(("mask", "masks"), "掩膜"),
+    **dict.fromkeys(("label", "labels"), "标签"),
+    "exactly": "完全",
+    "nearly": "几乎",
+    "colours": "颜色",
+    "grey": "灰度",
+}
+# What English puts in for one thing or several.
+BENDING: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("s", "es", "y", "ies", "is", "are", "has", "have", "was", "were", "does", "do", "a", "an", ""), ""
+    ),
+    **dict.fromkeys(("its", "their"), "其"),
+    **dict.fromkeys(("it", "them", "they"), "它"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence in both languages."""
+
+    pieces: tuple[str, ...]  # of the English, between its placeholders
+    places: tuple[str, ...]  # the names of the placeholders in the English, mostly numbers
+    chinese: str
+    letters: int  # of the English, without what is put in
+
+    def values(self, line: str) -> tuple[str, ...] | None:
+        """What was put in; None where the line is another sentence."""
+        first, last = self.pieces[0], self.pieces[-1]
+        if not (line.startswith(first) and line.endswith(last)) or len(line) < len(first) + len(last):
+            return None
+        at = len(first)
+        for piece in self.pieces[1:-1]:  # a quick look before the pattern
+            at = line.find(piece, at)
+            if at < 0:
+                return None
+            at += len(piece)
+        found = _pattern(self.pieces).fullmatch(line)
+        return None if found is None else found.groups()
+
+
+@functools.lru_cache(maxsize=512)
+def _pattern(pieces: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("(.*?)".join(map(re.escape, pieces)), re.DOTALL)

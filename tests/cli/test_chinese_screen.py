@@ -1,0 +1,121 @@
+"""What commands say under --lang zh. In: faulty calls, in one process. Out: no English words but names, paths and settings."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.cli.main import execute
+from tellapart.cli.speaking import ChineseStream
+from tellapart.cli.translating import translate
+
+CALLS = (
+    "check empty",
+    "check json",
+    "check xml",
+    "check masks",
+    "check texts --task classification",
+    "check arrays.npz",
+    "check nosuch",
+    "train arrays.npz --split 80/10/20",
+    "train empty",
+    "train masks --epochs -1",
+    "train masks --kfold 1",
+    "train masks --set network.dropout=3",
+    "train masks --set augment.fill=x",
+    "train masks --set loop.foo=3",
+    "train masks --set loop.monitr=loss",
+    "train masks --range x",
+    "train masks --bogus",
+    "search empty",
+    "shard empty --out s",
+    "label nosuch.csv",
+    "predict nosuch cat.jpg",
+    "network VGG16 --set network.pooling=flaten",
+    "demo --list",
+)
+# Names, paths, options and settings: in quotes, of capital letters, with a point, dash, slash, colon or line, or a row of them.
+NAMES = re.compile(
+    r"'[^']*'|`[^`]*`|\[[^\]]*\]|[\w*-]*[A-Z./_=:\d-][\w*./=:()-]*|(?:已有的设置：|它必须是 ).*|\w+(?= 中没有|：images/)",
+    re.ASCII,
+)
+WORD = re.compile("[A-Za-z]{2,}")
+KNOWN = {"tellapart", "masks", "train", "test", "background", "all", "detection", "segmentation", "annotations"}
+KNOWN |= {"no", "class", "demo", "path", "mnist", "digits", "flowers", "texts", "arrays", "empty", "nosuch"}
+
+
+def english_words(line: str) -> list[str]:
+    """Words of a line that are neither names nor settings."""
+    return [word for word in WORD.findall(NAMES.sub(" ", line)) if word not in KNOWN]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("zh")
+    for name in ("empty", "json", "xml", "masks/images", "masks/masks", "texts/a", "texts/b"):
+        (root / name).mkdir(parents=True)
+    (root / "json" / "a.json").write_text("{}")
+    (root / "xml" / "a.xml").write_text("<a/>")
+    for name in ("a", "b"):
+        (root / "texts" / name / "1.txt").write_text("a text")
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 12, 12, 3), dtype=np.uint8)
+    for number, one in enumerate(pixels):
+        Image.fromarray(one).save(root / "masks" / "images" / f"{number}.png")
+    for number in (0, 1, 2, 8):  # others have no mask, and one has no picture
+        Image.fromarray((pixels[0, :, :, 0] > 99).astype(np.uint8)).save(root / "masks" / "masks" / f"{number}.png")
+    labels = np.arange(6) % 2
+    np.savez(root / "arrays.npz", x_train=pixels, y_train=labels, x_test=255 - pixels[:, ::-1], y_test=labels)
+    return root
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("tellapart.cli.main.helped", lambda command: command)  # which stays Chinese for other tests
+    written = io.StringIO()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", ChineseStream(written))
+    execute(["--lang", "zh", *call.split()])
+    said = written.getvalue()
+    assert re.search(r"[\u4e00-\u9fff]", said)
+    assert {line: words for line in said.splitlines() if (words := english_words(line))} == {}
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("it must be at least 1.", "它必须至少为 1。"),
+        ("it must be own, average, max or flatten.", "它必须是 own, average, max 或 flatten。"),
+        (
+            "timm has no network named 'x'. Choose one from `tellapart models`, or from timm.list_models().",
+            "timm 没有名为 'x' 的网络。从 `tellapart models` 中选择一个，或从 timm.list_models() 中选择。",
+        ),
+        (
+            "left out: class folder without a picture (2), not a picture (6).",
+            "已排除：没有图片的类别文件夹 (2)，不是图片 (6)。",
+        ),
+        (
+            (
+                "the weights of x cannot be downloaded (no route). Name imagenet:x once where the network is reached, which keeps "
+                "it in c, or one that comes with the package: lite0."
+            ),
+            "无法下载 x 的权重（no route）。在能联网处使用一次 imagenet:x，它会保存在 c 中；或使用软件包自带的网络：lite0。",
+        ),
+    ],
+)
+def test_lines_of_several_parts(english: str, chinese: str) -> None:
+    assert translate(english) == chinese
+
+
+def test_an_english_word_would_be_found() -> None:
+    assert english_words("错误：the folder 'emp' is empty. 把图片排列为 FOLDER/CLASS/picture.jpg。") == [
+        "the",
+        "folder",
+        "is",
+    ]
+    assert english_words("错误：文件夹 'a b' 为空。给出 --out out.csv") == []
