@@ -176,6 +176,15 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
             "network.scale is 0.5, which is of tiles, and pictures are not cut. Give --tiles, or leave it out",
         ),
         (
+            {"loop": {"decay_at": [1]}},
+            "loop.decay_at is 1, and loop.schedule is cosine; only piecewise looks at it. Leave it out, or give --set loop.sch",
+        ),
+        (
+            {"loop": {"schedule": "piecewise"}},
+            "loop.decay_at is empty; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], for example.",
+        ),
+        ({"loop": {"schedule": "piecewise", "decay_at": [3, 2]}}, "loop.decay_at is 3, 2; a piecewise schedule needs"),
+        (
             {"value_range": "9:1"},
             "data.range is '9:1'; a range is LOW:HIGH, two numbers with the lower first, such as 0:4095",
         ),

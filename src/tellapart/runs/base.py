@@ -73,8 +73,8 @@ def _refuse_another_start(folder: Path, told: Mapping[str, Any], own: Mapping[st
     }
     for name, value in ((name, value) for name, (value, given) in wrong.items() if given):
         raise SettingsError(
-            f"{name} {value} is not for --from {folder}, whose own network, {manifest.backbone.name}, is trained on as it is. Leave one "
-            "of them out."
+            f"{name} {value} is not for --from {folder}, whose own network, {manifest.backbone.name}, is trained on as it is. "
+            "Leave one of them out."
         )
 
 

@@ -186,6 +186,22 @@ class TrainSettings(Part):
         return self
 
     @model_validator(mode="after")
+    def _rates_fall_as_scheduled(self) -> TrainSettings:
+        at, name = list(self.loop.decay_at), self.loop.schedule
+        told = ", ".join(f"{epoch:g}" for epoch in at)
+        if name != "piecewise" and at:
+            raise ValueError(
+                f"loop.decay_at is {told}, and loop.schedule is {name}; only piecewise looks at it. Leave it out, or give --set "
+                "loop.schedule=piecewise"
+            )
+        if name == "piecewise" and (not at or at != sorted(set(at))):
+            raise ValueError(
+                f"loop.decay_at is {told or 'empty'}; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], "
+                "for example"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _nothing_is_said_in_vain(self) -> TrainSettings:
         """A setting that the strategy would never look at is a slip: --network without --strategy scratch."""
         network, plain = self.network, NetworkSettings()
