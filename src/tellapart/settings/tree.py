@@ -152,6 +152,21 @@ class TrainSettings(Part):
         return self
 
     @model_validator(mode="after")
+    def _one_network_goes_on(self) -> TrainSettings:
+        if self.base is None:
+            return self
+        wrong = {
+            "--strategy probe": self.strategy == "probe",
+            "--kfold": self.folded,
+            "--backbones": self.compares_backbones,
+        }
+        for name in (name for name, given in wrong.items() if given):
+            raise ValueError(
+                f"--from {self.base} goes on with that run's network, and {name} is not for that. Leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _only_folds_are_repeated(self) -> TrainSettings:
         column = self.reading.fold_column
         if self.kfold.repeats > 1 and column is not None:
@@ -167,21 +182,6 @@ class TrainSettings(Part):
         if not self.folded and _changed(self.kfold):
             raise ValueError(
                 f"kfold.{_changed(self.kfold)[0]} is set without folds. Give --kfold 5 too, or leave it out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _one_network_goes_on(self) -> TrainSettings:
-        if self.base is None:
-            return self
-        wrong = {
-            "--strategy probe": self.strategy == "probe",
-            "--kfold": self.folded,
-            "--backbones": self.compares_backbones,
-        }
-        for name in (name for name, given in wrong.items() if given):
-            raise ValueError(
-                f"base is {self.base!r}, whose network is trained on, and {name} is not for that. Leave one of them out"
             )
         return self
 
