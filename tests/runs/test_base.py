@@ -50,3 +50,11 @@ def test_the_run_s_own_settings_may_be_told_again(before: Path) -> None:
     assert (settings.backbone, settings.strategy, settings.finetune.head) == ("vgg16", "finetune", "probe")
     again = make_settings(base.told_with_base(settings.model_dump(exclude_none=True)))
     assert again == settings
+
+
+def test_a_schedule_that_is_told_anew_takes_the_run_s_epochs_away(before: Path) -> None:
+    recipe = make_settings({"data": "x", "loop": {"schedule": "piecewise", "decay_at": [3]}})
+    (before / "recipe.toml").write_text(recipe_text(recipe))
+    told = {"base": str(before), "loop": {"schedule": "cosine"}}
+    assert make_settings(base.told_with_base(told)).loop.decay_at == ()
+    assert make_settings(base.told_with_base({"base": str(before)})).loop.decay_at == (3,)

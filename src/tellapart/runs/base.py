@@ -55,6 +55,9 @@ def told_with_base(told: Mapping[str, Any]) -> dict[str, Any]:
     # How long that run was to take says nothing of this one.
     own.pop("budget", None)
     own.pop("base", None)
+    loop, anew = own.get("loop"), told.get("loop")
+    if isinstance(loop, dict) and isinstance(anew, Mapping) and anew.get("schedule", "piecewise") != "piecewise":
+        loop.pop("decay_at", None)  # of the schedule that is another now
     return merge(own, dict(told))
 
 
