@@ -146,8 +146,8 @@ def test_from_a_table_to_a_report(
 
 def same_elsewhere(result: TrainResult, manifest: Manifest) -> None:
     if manifest.record.takes != "image":
-        with pytest.raises(SettingsError, match="openvino is a format of networks that take pictures"):
-            export(result.run, ["openvino"], reporter=Silent())
+        with pytest.raises(SettingsError, match="litert takes inputs of one size, or learns its numbers from pictures"):
+            export(result.run, ["litert"], reporter=Silent())
     (made,) = export(result.run, ["onnx"], reporter=Silent()).exported
     assert made.change is not None
     assert made.rated is not None

@@ -380,9 +380,8 @@ def test_a_finished_run_is_not_resumed(small: Any) -> None:
         resume_run(small.run)
 
 
-@pytest.mark.parametrize(
-    "moments", [pytest.param((2,), marks=pytest.mark.slow), pytest.param((1, 3), marks=pytest.mark.long)]
-)
+@pytest.mark.long  # tests/training kills the same loop three times, and test_train.py a whole run
+@pytest.mark.parametrize("moments", [(2,), (1, 3)])
 def test_kill_9_in_the_midst_of_the_epochs_changes_nothing(
     small: Any, trained_run: Any, tmp_path: Path, moments: tuple[int, ...]
 ) -> None:

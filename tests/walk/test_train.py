@@ -79,6 +79,7 @@ def test_the_run_folder_is_complete(trained_run: Any) -> None:
         "audit.json",
         "log.jsonl",
         "report.html",
+        "engine.json",  # which one is the quickest here: there are two
     }
     assert os.path.realpath(trained_run.run.parent / "latest") == os.path.realpath(trained_run.run)
 

@@ -64,6 +64,7 @@ def rebuilt_macs(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.long  # what is cut and taught of each task, test_rebuilding.py shows in parts
 @pytest.mark.parametrize(("made", "least"), [("detector", 0.05), ("masker", 0.15)])
 def test_a_network_with_a_head_of_its_own_is_pruned_and_taught(
     made: str, least: float, request: pytest.FixtureRequest, tmp_path: Path
