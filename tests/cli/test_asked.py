@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from tellapart.cli.asked import choose_model, items
+from tellapart.cli.asked import choose_model, items, with_barren
 
 
 def predict(*arguments: str | Path, folder: Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -181,3 +181,21 @@ def test_pictures_in_a_parquet_file(here: Path) -> None:
     shown = predict("runs/latest", "colours", folder=here).stdout.decode()
     assert "colours/x.parquet/0000001.png" in shown
     assert "y.parquet" not in shown
+
+
+def test_a_named_folder_without_a_picture_has_a_row_with_the_reason(here: Path) -> None:
+    (here / "emp").mkdir()
+    (here / "emp" / "read me.txt").write_text("none", "utf-8")
+    (here / "cifpy").mkdir()
+    (here / "cifpy" / "data_batch_1").write_bytes(b"\x80\x02}q\x00")
+    answer = predict("emp", "cifpy", "colours/green", folder=here)
+    assert answer.returncode == 0, answer.stderr
+    *_, empty, pickled = answer.stdout.decode().splitlines()
+    assert empty.split(maxsplit=1) == ["unreadable", "emp  (holds no picture)"]
+    assert pickled.startswith("unreadable")
+    assert "are pickles, as CIFAR's Python version has them; opening one can run any code" in pickled
+    assert b"2 unreadable" in answer.stderr
+
+
+def test_where_no_folder_says_why_nothing_is_added(tmp_path: Path) -> None:
+    assert list(with_barren([], [str(tmp_path)], lambda why, path: why)) == []

@@ -44,6 +44,11 @@ def test_the_table_says_what_makes_a_picture_doubtful() -> None:
     ]
 
 
+def test_a_line_feed_in_a_name_forges_no_line() -> None:
+    forged = replace(SURE, path="a.jpg\n 99.0% dog    b.jpg")
+    assert printed(rows.table, [forged], 1) == [" 90.0% cat    a.jpg\\u000a 99.0% dog    b.jpg\n"]
+
+
 def test_a_large_set_is_cut_in_the_table() -> None:
     torn = answer("a", [0.125] * 8, tuple("pqrstuvw"), set_size=8, unknown=False)
     (line,) = printed(rows.table, [torn], 1)

@@ -100,6 +100,14 @@ def test_what_has_no_labels_is_told(tmp_path: Path) -> None:
     assert any("are not read: 'x_test'" in note for note in listing.notes)
 
 
+def test_an_array_without_a_row_holds_no_picture(tmp_path: Path) -> None:
+    empty = saved(tmp_path, x_train=PICTURES[:0], y_train=LABELS[:0])
+    with pytest.raises(
+        DataError, match=r"holds no picture: its arrays of them are empty, x_train \[0, 4, 4\]. Save some"
+    ):
+        read_listing(empty)
+
+
 def test_the_other_labels_of_cifar_100(tmp_path: Path) -> None:
     rows = np.zeros((3, 3074), np.uint8)
     rows[:, 0], rows[:, 1] = [4, 5, 4], [10, 11, 12]

@@ -236,7 +236,24 @@ def test_what_lies_beside_pictures_and_holds_no_boxes_is_no_matter(tmp_path: Pat
 
 def test_whoever_says_classification_gets_folders_as_classes(tmp_path: Path) -> None:
     make(tmp_path, "images/1.jpg", "masks/1.png", "images/1.xml=VOC", VOC=VOC)
-    assert read_listing(tmp_path, ReadOptions(task="classification")).classes == ("images", "masks")
+    listing = read_listing(tmp_path, ReadOptions(task="classification"))
+    assert listing.classes == ("images", "masks")
+    assert any("looks like a data set for segmentation: images/ beside masks/" in note for note in listing.notes)
+
+
+@pytest.mark.parametrize(
+    ("names", "task"), [(("images/1.jpg", "masks/1.png"), "segmentation"), (("a/1.txt", "b/2.txt"), "text")]
+)
+def test_whoever_says_classification_hears_what_it_looks_like(
+    tmp_path: Path, names: tuple[str, ...], task: str
+) -> None:
+    make(tmp_path, *names)
+    (note,) = read_listing(tmp_path, ReadOptions(task="classification")).notes
+    assert f"looks like a data set for {task}: " in note
+    assert note.endswith(f"if they are none, give --task {task}.")
+    plain = tmp_path / "plain"
+    make(plain, "cat/1.jpg", "dog/1.jpg")
+    assert read_listing(plain, ReadOptions(task="classification")).notes == ()
 
 
 def test_a_folder_of_archives_or_with_a_table_says_what_to_give(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.scaled import Accept, from_lists, to_pixels
+from tellapart.serving.tfserving import read_predict
 from tellapart.serving.tfserving_grpc import FILE
 
 from .conftest import Running, Start, expected, pixels
@@ -42,6 +44,19 @@ def test_values_outside_the_range(values: list[float], accept: Accept) -> None:
 def test_what_are_no_numbers(lists: list[Any]) -> None:
     with pytest.raises(Refusal, match="must hold numbers in lists of equal length"):
         from_lists(lists, "scaled01", "image")
+
+
+@pytest.mark.parametrize(
+    ("accept", "told"),
+    [
+        ("bytes", "0 to 255"),
+        ("scaled01", "0 to 1 (--accept scaled01)"),
+        ("scaled11", "-1 to 1 (--accept scaled11)"),
+    ],
+)
+def test_a_grey_picture_hears_which_numbers_are_taken(accept: Accept, told: str) -> None:
+    with pytest.raises(Refusal, match=re.escape(f"must be [height][width][3]: RGB, {told}.")):
+        read_predict({"instances": [[[0, 1], [1, 0]]]}, accept=accept)
 
 
 @pytest.fixture(scope="module")

@@ -185,6 +185,11 @@ def test_ranges_that_are_wider_here_are_told(text: str, remarks: list[str]) -> N
         ("ImageDataGenerator(True)", "an argument without a name"),
         ("ImageDataGenerator(**settings)", "an argument without a name"),
         ("RandomFlip('both')", "Keras has horizontal, vertical"),
+        (
+            "rotation_range=40, rotation_range=20",
+            "ImageDataGenerator is given rotation_range more than once. Keep the one",
+        ),
+        ("RandomFlip(mode='vertical', mode='horizontal')", "RandomFlip is given mode more than once"),
         ("rotation_range=1/0", "known only by running it"),
         ("x" * (MOST_TEXT + 1), "the limit is"),
         ("(" * 5000, "cannot be read as a call"),

@@ -11,8 +11,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tellapart.cli.main import main
+from tellapart.data.examples import Entry
+from tellapart.data.mask_targets import MaskFile
+from tellapart.data.targets import ClassName
 from tellapart.errors import SettingsError
 from tellapart.workflows.augment_grid import PictureGrid, parse_grid
+from tellapart.workflows.augment_sample import told_label
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 
@@ -43,6 +47,12 @@ def test_pictures_of_a_folder_stand_under_their_labels(pictures: Path, tmp_path:
     red = np.argwhere(np.abs(sheet - RED).max(axis=2) < 3)
     assert len(blue) == len(red) > 50_000
     assert blue[:, 0].max() < red[:, 0].min()
+
+
+def test_a_mask_not_yet_opened_is_called_by_its_name() -> None:
+    path = Path("far/away/masks/7.png")
+    assert told_label(Entry(path=Path("images/7.png"), target=MaskFile(path), split=None)) == "7.png"
+    assert told_label(Entry(path=Path("cat/7.png"), target=ClassName("cat"), split=None)) == "cat"
 
 
 def test_variants_of_one_picture_differ(pictures: Path, tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_an_archive_that_lacks_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_unknown_name() -> None:
     with pytest.raises(SettingsError, match="there is no demo 'cats'. Choose solar-cells, digits"):
         demo_set("cats")
+    with pytest.raises(SettingsError, match=r"Did you mean 'cifar-10'\?$"):
+        demo_set("cifar10")
 
 
 def test_the_list_on_the_screen() -> None:

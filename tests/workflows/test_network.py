@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tellapart.cli.main import main
-from tellapart.errors import BackboneError, SettingsError
+from tellapart.errors import BackboneError, SettingsError, StorageError
 from tellapart.settings.reading import read_recipe
 from tellapart.workflows.network import boxes_of, draw, lay_out
 
@@ -87,3 +87,16 @@ def test_what_nobody_knows_is_refused() -> None:
         lay_out("NASNetMobile", classes=2, changes={})
     with pytest.raises(SettingsError, match="there is no recipe at nothing.toml"):
         lay_out("nothing.toml", classes=2, changes={})
+
+
+def test_a_diagram_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
+    there = tmp_path / "x.svg"
+    there.write_text("mine", "utf-8")
+    arguments = ["network", str(RECIPES / "mnist_dense.toml"), "--classes", "10", "--diagram", str(there)]
+    with pytest.raises(
+        StorageError, match=r"x.svg exists already. Choose another name, or give --force to replace it."
+    ):
+        CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert there.read_text("utf-8") == "mine"
+    assert CliRunner().invoke(main, [*arguments, "--force"]).exit_code == 0
+    assert there.read_text("utf-8") != "mine"

@@ -18,6 +18,8 @@ from tellapart.cli.model_argument import model_path, served
 from tellapart.errors import BackboneUnavailable, SettingsError
 from tellapart.models.weights import load_backbone
 from tellapart.preprocessing import load
+from tellapart.reporter import Silent
+from tellapart.runs.neighbourhood import open_neighbourhood
 from tellapart.runs.open import OpenRun
 from tellapart.workflows.pretrained import named_model
 
@@ -84,6 +86,14 @@ def test_two_are_compared_on_pictures_named_in_one_language(
     found = json.loads(CliRunner().invoke(main, arguments).stdout)
     assert [found[side]["name"] for side in "ab"] == [f"imagenet:{NAME}"] * 2
     assert [found[side]["accuracy"]["value"] for side in "ab"] == [0.5, 0.5]
+
+
+def test_explaining_asks_nobody_for_the_pictures_of_imagenet(folder: Path) -> None:
+    heard: list[str] = []
+    reporter = Silent()
+    reporter.warn = heard.append  # type: ignore[assignment]
+    assert open_neighbourhood(OpenRun(folder), reporter) is None
+    assert heard == []
 
 
 @pytest.mark.slow

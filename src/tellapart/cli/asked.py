@@ -6,16 +6,16 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.answers.given import GivenItem
 from tellapart.answers.items import PathItem, expand, is_address
-from tellapart.errors import DataError
+from tellapart.errors import DataError, StorageError
 from tellapart.preprocessing import MAX_FILE_BYTES
 from tellapart.sources.reading import ENDINGS
 from tellapart.sources.remote.addresses import looks_like_address
@@ -68,6 +68,33 @@ def items(
         yield from _from_standard_input(own)
     elif list_file is not None:
         yield from _from_list(list_file, own, [] if notes is None else notes)
+
+
+def with_barren(answers: Iterable[Any], paths: Iterable[str], unread: Callable[[str, str], Any]) -> Iterator[Any]:
+    """The answers, then one for each folder that was named and holds no picture; `unread` makes it of a reason and a path.
+
+    Where nothing at all was answered, and no folder says why, nothing is added: the command says so as a whole.
+    """
+    barren, answered = [path for path in dict.fromkeys(paths) if os.path.isdir(path)], False
+    for answer in answers:
+        answered = True
+        if barren:
+            barren = [path for path in barren if not answer.path.startswith(os.path.join(path, ""))]
+        yield answer
+    reasons = {path: _why_barren(path) for path in barren}
+    if answered or any(reasons.values()):
+        yield from (unread(reason or "holds no picture", path) for path, reason in reasons.items())
+
+
+def _why_barren(folder: str) -> str:
+    """What check says of a folder whose files cannot be opened as arrays, such as pickles; "" for any other."""
+    from tellapart.data.array_folders import find_array_files
+
+    try:
+        find_array_files(Path(folder))
+    except (DataError, StorageError, OSError) as error:
+        return str(error).removesuffix(".")
+    return ""
 
 
 def _is_pictures(argument: str) -> bool:

@@ -34,8 +34,11 @@ Examples:
     "--set", "lines", multiple=True, metavar="KEY=VALUE", help="A line of the recipe, such as network.size=160."
 )
 @click.option("--diagram", type=click.Path(path_type=Path), help="Draw it into this .png or .svg file, a box a block.")
+@click.option("--force", is_flag=True, help="Replace that file if it is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-def command(network: str, classes: int | None, lines: tuple[str, ...], diagram: Path | None, as_json: bool) -> None:
+def command(
+    network: str, classes: int | None, lines: tuple[str, ...], diagram: Path | None, force: bool, as_json: bool
+) -> None:
     """Show a network before it is trained: each layer, what it gives, how many parameters it has.
 
     The columns and the count are those of Keras' model.summary. No weights are asked for.
@@ -46,6 +49,10 @@ def command(network: str, classes: int | None, lines: tuple[str, ...], diagram: 
     changes: dict[str, Any] = {}
     for line in lines:
         changes = merge(changes, parse_assignment(line))
+    if diagram is not None and diagram.exists() and not force:
+        from tellapart.errors import StorageError
+
+        raise StorageError(f"{diagram} exists already. Choose another name, or give --force to replace it.")
     require("network", "train")
     from tellapart.cli.console import make_reporter
     from tellapart.cli.sheets import said_of_sheets, said_on_sheets

@@ -149,6 +149,7 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
 
 def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], *, quiet: bool) -> int:
     """Answer, write, and say what was done; the exit code. Raises: DataError where there is nothing to answer; StorageError."""
+    from tellapart.cli.asked import with_barren
     from tellapart.cli.rows import LAYOUTS
     from tellapart.errors import DataError
 
@@ -165,6 +166,10 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
             if writer is None
             else writer.stream(sources, answerer.stream, allow_private=flags["allow_private"])
         )
+        if not answerer.of_texts:
+            answers = with_barren(
+                answers, paths, lambda why, path: told.unread(why, path=path, classes=answerer.classes)
+            )
         tally = Counted(answers, advance)
         try:
             if layout in FORMS:
@@ -192,7 +197,10 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
 
 def _tell(tally: Counted, writer: OutputWriter | None, own: list[str], out: Path | None, item: str) -> None:
     if own:
-        print(f"passed over, since tellapart wrote it: {', '.join(own)}", file=sys.stderr)
+        from tellapart.cli.rows import LINE_FEED
+
+        names = ", ".join(own).replace("\n", LINE_FEED)
+        print(f"passed over, since tellapart wrote it: {names}", file=sys.stderr)
     if out is not None or writer is not None or tally.failed:
         where = f"; written to {out}" if out is not None else ""
         unknown = f", {tally.unknown:,} unknown" if tally.unknown else ""

@@ -12,14 +12,15 @@ from tellapart.answers.formulas import SafeWriter
 
 Layout = Callable[[Iterable[Any], Answering[Any, Any], tuple[str, ...], int], Iterator[str]]
 
+LINE_FEED = r"\u000a"  # as cli/screen.py shows what steers a terminal
 _DECIMALS = 6  # of a probability
 _KEYS: Mapping[str, str] = {"classes": "top"}  # of an answer's row -> of a line, where they differ
 
 
 def table(answers: Iterable[Any], answering: Answering[Any, Any], classes: tuple[str, ...], top: int) -> Iterator[str]:
-    """Aligned columns for a person; an unreadable picture shows its reason."""
+    """Aligned columns for a person; an unreadable picture shows its reason. A line feed in a name begins no line."""
     for answer in answers:
-        yield answering.line(answer, top=top) + "\n"
+        yield answering.line(answer, top=top).replace("\n", LINE_FEED) + "\n"
 
 
 def as_csv(answers: Iterable[Any], answering: Answering[Any, Any], classes: tuple[str, ...], top: int) -> Iterator[str]:

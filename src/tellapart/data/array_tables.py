@@ -94,6 +94,9 @@ def _stacks(path: Path, file: ArrayFile) -> tuple[list[Stack], list[str]]:
     """The arrays of pictures with their labels, and the names of those that are left out. Raises: DataError."""
     if not file.pictures:
         raise _no_pictures(path, file)
+    if not any(len(array) for array in file.pictures.values()):
+        names = ", ".join(f"{name or 'one'} {list(array.shape)}" for name, array in file.pictures.items())
+        raise DataError(f"{str(path)!r} holds no picture: its arrays of them are empty, {names}. Save some in it.")
     others = {**file.others, **_beside(path, file)}
     paired = [
         Stack(name, _labels_of(path, name, len(array), others, alone=len(file.pictures) == 1), split_in(name))

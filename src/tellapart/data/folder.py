@@ -20,7 +20,7 @@ from tellapart.data.archive_tree import ArchiveTree
 from tellapart.data.examples import SPLITS, Entry, Listing, Split
 from tellapart.data.layouts import SplitFolder, check_classes, find_splits, go_down, split_of
 from tellapart.data.names import stored_twice
-from tellapart.data.other_tasks import recognise, refuse
+from tellapart.data.other_tasks import Look, recognise, refuse
 from tellapart.data.shards import find_shards, list_shards
 from tellapart.data.targets import ClassName
 from tellapart.data.tree import OWN, Child, DiskTree, Folder, Tree, files_below, has_picture_name, no_permission
@@ -107,7 +107,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None, names
     A folder is taken as split when every direct child that holds pictures is called like a split (`layouts.split_of`) and
     they hold class folders; so a class called `test` beside a class `cat` stays a class. Links are followed, but a
     directory is never entered below itself, nor twice within one class. `Listing.ignored` counts what is left out.
-    `told`: the user says that folders are classes, so that nothing else is looked for. `encoding`: of names in an archive.
+    `told`: the user says that folders are classes; what they look like is then a note alone. `encoding`: of names in an archive.
     `names`: of the numbers that shards have for classes.
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
@@ -116,11 +116,11 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None, names
     shards = find_shards(tree, root, source)
     if shards:
         return list_shards(source, shards, ignored, notes, names=names)
-    look = None if told else recognise(tree, root)
-    if look is not None:
+    look = recognise(tree, root)
+    if look is not None and not told:
         raise refuse(tree, root, look)
     walk = _Scan(tree, ignored)
-    walk.notes += notes
+    walk.notes += notes if look is None else (*notes, _told_look(source, look))
     splits, files, here = _files(walk, source, root)
     if not files:
         raise DataError(f"{str(source)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")
@@ -135,6 +135,14 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None, names
         classes=tuple(sorted({file.label for file in files})),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
         notes=(*walk.notes, *_about_splits(source, splits, {file.split for file in files}), *((note,) if note else ())),
+    )
+
+
+def _told_look(source: Path, look: Look) -> str:
+    """What folders look like that the user calls classes."""
+    return (
+        f"{source}: looks like a data set for {look.task}: {look.form}, such as {look.example!r}. Its folders are read as classes, "
+        f"since --task classification says so; if they are none, give --task {look.read_as or look.task}."
     )
 
 

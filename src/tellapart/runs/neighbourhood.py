@@ -52,6 +52,8 @@ class Neighbourhood:
 
 def open_neighbourhood(run: OpenRun, reporter: Reporter) -> Neighbourhood | None:
     """Embed the training pictures, mostly by looking them up; None, and a word of why, where they cannot be had."""
+    if run.manifest.strategy == "pretrained":
+        return None  # ImageNet's pictures are nowhere here
     if not run.lists_examples:
         path = run.folder / EXAMPLES
         reporter.warn(f"No training pictures are shown: {path} is not there, which lists them. Give the run's folder.")

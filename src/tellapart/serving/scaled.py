@@ -38,6 +38,14 @@ def to_pixels(values: NDArray[np.floating[Any]], accept: Accept, name: str) -> N
     return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
 
 
+def told_range(accept: Accept) -> str:
+    """Which numbers are taken as pixels, in words."""
+    if accept == "bytes":
+        return "0 to 255"
+    low, high = _RANGES[accept]
+    return f"{low:.0f} to {high:.0f} (--accept {accept})"
+
+
 def from_lists(values: Sequence[Any], accept: Accept, name: str) -> NDArray[np.uint8]:
     """Pixels of nested lists of scaled numbers, at most four deep. Raises: Refusal where they are none."""
     shape, flat = [len(values)], list(values)

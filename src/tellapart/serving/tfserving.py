@@ -25,7 +25,7 @@ from tellapart.serving.bodies import Limits, SafeJSON, read_aside, read_body, re
 from tellapart.serving.opened import Version
 from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal
-from tellapart.serving.scaled import Accept, from_lists
+from tellapart.serving.scaled import Accept, from_lists, told_range
 from tellapart.serving.service import Reply, Service, told_aside
 from tellapart.serving.tensors import (
     IMAGE,
@@ -239,7 +239,9 @@ def _picture(row: Any, prepared: bool, accept: Accept) -> Picture:
         array = as_numbers(row, IMAGE) if accept == "bytes" else from_lists(row, accept, IMAGE)
         if array.ndim == 3 and array.shape[2] == 3:
             return Ready(array) if prepared else Pixels(array)
-        raise Refusal(f"a picture has shape {list(array.shape)}; it must be [height][width][3]: RGB, 0 to 255.")
+        raise Refusal(
+            f"a picture has shape {list(array.shape)}; it must be [height][width][3]: RGB, {told_range(accept)}."
+        )
     raise Refusal(f'a picture is {shown(row)[:40]!r}; it must be {{"b64": "..."}} or nested lists [height][width][3].')
 
 

@@ -120,11 +120,21 @@ def _arguments(call: ast.Call) -> dict[str, Any]:
     """Its arguments by name. Raises: SettingsError for one without a name, or of a kind that is not known without running it."""
     if call.args or any(one.arg is None for one in call.keywords):
         raise SettingsError(f"{_name(call)} has an argument without a name. Write it as name=value.")
+    _check_once(call)
     return {str(one.arg): None if one.arg in _DONE else value_of(one.value, str(one.arg)) for one in call.keywords}
+
+
+def _check_once(call: ast.Call) -> None:
+    """Raises: SettingsError where an argument is given twice, which Python's parser lets pass."""
+    names = [str(one.arg) for one in call.keywords]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SettingsError(f"{_name(call)} is given {twice} more than once. Keep the one that holds.")
 
 
 def _flow_arguments(call: ast.Call) -> dict[str, Any]:
     """Its arguments by name; what is known only by running the program, such as a folder's path, is left out."""
+    _check_once(call)
     given = {}
     for one in call.keywords:
         try:
@@ -201,6 +211,7 @@ def _fill(value: Any) -> str:
 
 
 def _layer(found: FromKeras, name: str, call: ast.Call, size: int | None) -> None:
+    _check_once(call)
     layer: KerasLayer = LAYERS[name]
     given = dict(zip(layer.arguments, (value_of(one, name) for one in call.args), strict=False))
     given |= {str(one.arg): value_of(one.value, str(one.arg)) for one in call.keywords if one.arg in layer.arguments}

@@ -22,7 +22,15 @@ from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.tasks.table import TASKS
 from tellapart.workflows.augment_rows import settled, sheet_row
-from tellapart.workflows.augment_sample import LARGEST, View, check_out, none_readable, sampled_pictures, tell_deep
+from tellapart.workflows.augment_sample import (
+    LARGEST,
+    View,
+    check_out,
+    none_readable,
+    sampled_pictures,
+    tell_deep,
+    told_label,
+)
 
 _FOUND = ReadOptions()
 _LIMITS = {"size": (8, LARGEST, 224), "rows": (1, 50, 8), "columns": (1, 20, 6)}  # least, most, example
@@ -150,7 +158,7 @@ def write_sheet(
         width=sheet.width,
         height=sheet.height,
         pictures=tuple(entry.path for entry, _ in sampled),
-        labels=tuple(entry.target.said for entry, _ in sampled),
+        labels=tuple(told_label(entry) for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
 

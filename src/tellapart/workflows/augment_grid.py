@@ -21,7 +21,7 @@ from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError
 from tellapart.preprocessing import MAX_PIXELS, UNSCALED, Preprocessing, decode, prepare
 from tellapart.sources.reading import read_bytes
-from tellapart.workflows.augment_sample import LARGEST, View, none_readable, sampled_pictures
+from tellapart.workflows.augment_sample import LARGEST, View, none_readable, sampled_pictures, told_label
 
 _MOST = 20  # rows, and columns
 
@@ -76,7 +76,7 @@ def grid_of_pictures(
         raise none_readable(listing.source, unreadable)
     augment = build_augmentation(augmentation, size=view.size)
     pixels = [augment(_source(decoded.image, view), (seed, number, 0)) for number, (_, decoded) in enumerate(sampled)]
-    labels = [entry.target.said for entry, _ in sampled]
+    labels = [told_label(entry) for entry, _ in sampled]
     return _written(out, pixels, labels, grid, listing.source.name, describe(augmentation), say), unreadable
 
 

@@ -21,7 +21,7 @@ from tellapart.drawing.boxes import DrawnBox, draw_boxes
 from tellapart.drawing.contact_sheet import SheetRow
 from tellapart.preprocessing import Preprocessing, prepare
 from tellapart.tiling import cut_part, part_around
-from tellapart.workflows.augment_sample import View
+from tellapart.workflows.augment_sample import View, told_label
 
 
 def settled(listing: Listing, sampled: list[tuple[Entry, Decoded]]) -> list[tuple[Entry, Decoded]]:
@@ -78,7 +78,7 @@ def sheet_row(
     every = range(len(boxes))
     shown = into_square(sides, width=decoded.width, height=decoded.height, preprocessing=validation)
     return SheetRow(
-        label=entry.target.said,
+        label=told_label(entry),
         name=entry.path.name,
         picture=Image.fromarray(
             outlined(np.asarray(image), sides.reshape(-1, 4) * (image.width / decoded.width), every)

@@ -78,6 +78,12 @@ def sampled_pictures(
     return sorted(found, key=lambda item: (item[0].target.said, item[0].path)), unreadable
 
 
+def told_label(entry: Entry) -> str:
+    """What a picture's label says below it; of a file that goes with it, such as a mask not yet opened, the name alone."""
+    said = entry.target.said
+    return next((file.name for file in entry.target.files if str(file) == said), said)
+
+
 def none_readable(source: Path, unreadable: Sequence[tuple[Path, str]]) -> DataError:
     """What to say where no picture was found that can be read."""
     path, reason = unreadable[0]

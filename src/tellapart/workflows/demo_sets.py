@@ -6,6 +6,7 @@ checksums.
 
 from __future__ import annotations
 
+import difflib
 import io
 import tarfile
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ _FASHION_FILES = (
     ("t10k-images-idx3-ubyte.gz", 4_422_102, "bef4ecab320f06d8554ea6380940ec79"),
     ("t10k-labels-idx1-ubyte.gz", 5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
 )
+_NEAR = 0.8  # from 0 to 1, how alike a name is to the one that is meant
 _MOST_BYTES = 64 * 1024**2  # of a file that is taken out of an archive
 
 
@@ -51,7 +53,9 @@ def demo_set(name: str) -> DemoSet:
     """The data set of this name. Raises: SettingsError for any other."""
     if name not in DEMO_SETS:
         *others, last = DEMO_SETS
-        raise SettingsError(f"there is no demo {name!r}. Choose {', '.join(others)} or {last}.")
+        close = difflib.get_close_matches(name.lower(), DEMO_SETS, n=1, cutoff=_NEAR)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise SettingsError(f"there is no demo {name!r}. Choose {', '.join(others)} or {last}.{hint}")
     return DEMO_SETS[name]
 
 
