@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from tellapart.errors import ForeignCheckpoint, StorageError
 from tellapart.runs.recipe import recipe_text
-from tellapart.runs.run import MARKER, Run, keep_first, replan, resume_run, start_run
+from tellapart.runs.run import MARKER, Run, keep_first, replan, resume_run, start_run, with_absolute_inputs
 from tellapart.settings.reading import make_settings, read_recipe
 
 
@@ -142,3 +142,11 @@ def test_a_damaged_checkpoint_is_for_the_training_to_tell(run: Run, content: byt
     again = resume_run(run.folder, pictures=run.folder)
     again.release()
     assert again.folder == run.folder
+
+
+def test_a_run_that_goes_on_from_the_latest_names_the_run_itself(tmp_path: Path) -> None:
+    """Afterwards `latest` leads to the new run, and its recipe would go on from its own network."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "latest").symlink_to("first")
+    whole = with_absolute_inputs(make_settings({"data": "x", "base": str(tmp_path / "latest")}))
+    assert whole.base == str((tmp_path / "first").resolve())

@@ -103,6 +103,19 @@ def test_what_is_not_done_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("fill_mode='reflect', cval=10", "cval"),
+        ("RandomRotation(0.1, fill_mode='nearest', fill_value=10)", "fill_value"),
+    ],
+)
+def test_a_value_that_nothing_is_filled_with_is_told(text: str, name: str) -> None:
+    found = from_keras(text)
+    assert found.remarks == [f"{name}=10 is left out: Keras looks at it only with fill_mode='constant'."]
+    assert "fill_value" not in found.augment
+
+
+@pytest.mark.parametrize(
     ("text", "remarks"),
     [
         (

@@ -16,7 +16,7 @@ from tellapart.settings.flags import tables
 from tellapart.settings.loop import LATER, LoopSettings
 from tellapart.settings.parts import LATER as LATER_OF_NETWORKS
 from tellapart.settings.parts import AugmentSettings, BlockSettings, DenseSettings
-from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
+from tellapart.settings.reading import check_resumed, make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.tree import TrainSettings, parse_seconds
 
 
@@ -174,6 +174,23 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
         (
             {"network": {"scale": 0.5, "fit": "pad"}},
             "network.scale is 0.5, which is of tiles, and pictures are not cut. Give --tiles, or leave it out",
+        ),
+        (
+            {"loop": {"decay_at": [1]}},
+            "loop.decay_at is 1, and loop.schedule is cosine; only piecewise looks at it. Leave it out, or give --set loop.sch",
+        ),
+        (
+            {"loop": {"schedule": "piecewise"}},
+            "loop.decay_at is empty; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], for example.",
+        ),
+        ({"loop": {"schedule": "piecewise", "decay_at": [3, 2]}}, "loop.decay_at is 3, 2; a piecewise schedule needs"),
+        (
+            {"base": "runs/a", "kfold": {"folds": 3}, "split": {"shares": "80/10/10"}},
+            "--from runs/a goes on with that run's network, and --kfold is not for that. Leave one of them out.",
+        ),
+        (
+            {"base": "runs/a", "strategy": "probe"},
+            "--from runs/a goes on with that run's network, and --strategy probe is not for that. Leave one of them out.",
         ),
         (
             {"value_range": "9:1"},
@@ -447,3 +464,8 @@ def test_splits_that_cannot_be(split: dict[str, Any], words: str) -> None:
 def test_folds_have_no_split() -> None:
     with pytest.raises(SettingsError, match="split.validation is set, and of K folds every picture is tested"):
         make_settings({"data": "x", "split": {"validation": 0.1}, "kfold": {"folds": 3}})
+
+
+def test_what_a_resumed_run_cannot_be_told_is_named_as_its_flag(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="repeats the run's own settings, and --from, seed was given"):
+        check_resumed(tmp_path, {"base": "runs/a", "seed": 1}, None)

@@ -27,6 +27,9 @@ from tellapart.runs.embeddings import embed_run
 from tellapart.runs.open import OpenRun
 from tellapart.runs.run import resume_run
 from tellapart.settings.reading import make_settings, read_recipe
+from tellapart.tasks.detection.judging import _FIGURES
+from tellapart.tasks.segmentation.agreement import figures_of
+from tellapart.tasks.table import TASKS
 from tellapart.training.probe import fit_probe
 
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
@@ -346,7 +349,7 @@ def test_what_a_training_cannot_go_on_from_is_refused(small: Any, trained_run: A
         tellapart.train(**quick, settings={"network.size": 48})
     with pytest.raises(DataError, match="test pictures, such as .* were learned from by"):
         tellapart.train(**quick, seed=1)
-    with pytest.raises(SettingsError, match="whose network is trained on, and --kfold is not for that"):
+    with pytest.raises(SettingsError, match=r"^--from .* goes on with that run's network, and --kfold is not for that"):
         tellapart.train(**quick, kfold=3)
     two = tmp_path / "two"
     shutil.copytree(trained_run.pictures, two)
@@ -360,6 +363,16 @@ def test_what_cannot_be_unfrozen_is_refused_before_anything_is_computed(trained_
         with pytest.raises(SettingsError, match=words):
             tellapart.train(trained_run.pictures / "nothing", out=tmp_path, strategy="finetune", unfreeze=asked)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_that_no_epoch_has_is_refused_before_anything_is_written(trained_run: Any, tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"^loop\.monitor is acc; of the .* this task tells: loss, accuracy\. Choose one"
+    ):
+        tellapart.train(trained_run.pictures, out=tmp_path, strategy="scratch", settings={"loop.monitor": "acc"})
+    assert not list(tmp_path.iterdir())
+    assert TASKS["segmentation"].watched == tuple(figures_of(np.eye(2, dtype=np.int64)))
+    assert TASKS["detection"].watched == tuple(_FIGURES)
 
 
 def test_a_finished_run_is_not_resumed(small: Any) -> None:

@@ -59,6 +59,13 @@ def test_settings_may_have_their_whole_names_as_in_the_command(settings: dict[st
         tellapart.train(tmp_path, settings={"data.range": "x"})
 
 
+def test_what_nothing_would_look_at_is_refused_before_the_pictures(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"^loop\.momentum is 0\.5, which is looked at only where loop\.optimizer is sgd"
+    ):
+        tellapart.train(tmp_path / "nowhere", settings={"loop.momentum": 0.5})
+
+
 def test_tables_are_read_as_told(tmp_path: Path, colours: Path) -> None:
     rows = [f"{path.relative_to(colours)};{path.parent.name}" for path in sorted(colours.rglob("*.png"))]
     table = tmp_path / "table.csv"

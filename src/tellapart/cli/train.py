@@ -214,6 +214,7 @@ def command(
 
     from tellapart.runs.base import told_with_base
     from tellapart.runs.run import resume_run
+    from tellapart.settings.idle import refuse_idle
     from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
     from tellapart.workflows.learning.processes import follow, is_helper
     from tellapart.workflows.train import train
@@ -232,8 +233,10 @@ def command(
         run = resume_run(resume, pictures=moved, changes=given)
         result = train(run.settings, reporter=reporter, run=run, told=told)
     else:
-        values = told_with_base(merge(read_recipe(recipe) if recipe else {}, given))
+        named = merge(read_recipe(recipe) if recipe else {}, given)
+        values = told_with_base(named)
         settings = make_settings(values)
+        refuse_idle(named, settings)
         if values.get("backbone", settings.backbone) != settings.backbone:
             reporter.say(
                 f"backbone {values['backbone']} is called {settings.backbone} by timm, whose weights are taken."

@@ -6,6 +6,7 @@ What is not told anew is that run's; the pictures must be split as they were, so
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tellapart.data.examples import Example
 from tellapart.data.examples_csv import read_examples
 from tellapart.data.targets import Target
 from tellapart.errors import DataError, SettingsError
+from tellapart.manifest import Manifest
+from tellapart.models.keras_names import timm_name
 from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, OpenRun
 from tellapart.settings.reading import merge, read_recipe
 from tellapart.settings.tree import TrainSettings
@@ -45,11 +48,37 @@ def told_with_base(told: Mapping[str, Any]) -> dict[str, Any]:
     if manifest.compression is not None:
         raise SettingsError(f"--from {folder} was made smaller after its training. Give the run that it was made from.")
     own = read_recipe(folder / RECIPE)
-    own = merge(own, {"strategy": manifest.strategy, "network": {"auxiliary": False}})
+    _refuse_another_start(folder, told, own, manifest)
+    # Where that run's classifier began is of no account here.
+    begun = {"network": {"auxiliary": False}, "finetune": {"head": "probe"}}
+    own = merge(own, {"strategy": manifest.strategy, **begun})
     # How long that run was to take says nothing of this one.
     own.pop("budget", None)
     own.pop("base", None)
+    loop, anew = own.get("loop"), told.get("loop")
+    if isinstance(loop, dict) and isinstance(anew, Mapping) and anew.get("schedule", "piecewise") != "piecewise":
+        loop.pop("decay_at", None)  # of the schedule that is another now
     return merge(own, dict(told))
+
+
+def _refuse_another_start(folder: Path, told: Mapping[str, Any], own: Mapping[str, Any], manifest: Manifest) -> None:
+    """Raises: SettingsError for what is told of a network's beginning, which here is that run's own."""
+    backbone, weights = told.get("backbone"), told.get("weights")
+    known = (own.get("backbone"), manifest.backbone.name)
+    finetune = told.get("finetune")
+    other = isinstance(backbone, str) and backbone != "auto" and "," not in backbone
+    head = finetune.get("head") if isinstance(finetune, Mapping) else None
+    wrong = {
+        "backbone": (backbone, other and timm_name(str(backbone)) not in known),
+        "weights": (weights, weights is not None and os.path.abspath(str(weights)) != own.get("weights")),
+        "strategy": (told.get("strategy"), told.get("strategy") == "scratch" != manifest.strategy),
+        "finetune.head": (head, head == "random"),
+    }
+    for name, value in ((name, value) for name, (value, given) in wrong.items() if given):
+        raise SettingsError(
+            f"{name} {value} is not for --from {folder}, whose own network, {manifest.backbone.name}, is trained on as it is. "
+            "Leave one of them out."
+        )
 
 
 def open_base(settings: TrainSettings, task: TaskName, classes: Sequence[str]) -> OpenRun:

@@ -103,8 +103,10 @@ def _is_planned(folder: Path) -> bool:
 
 def with_absolute_inputs(settings: TrainSettings) -> TrainSettings:
     """The same settings with whole paths, so that a run can be resumed or repeated from another folder."""
-    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights, "base": settings.base}
+    given = {"data": settings.data, "labels": settings.labels, "weights": settings.weights}
     whole = {name: None if path is None else whole_path(path) for name, path in given.items()}
+    if settings.base is not None:
+        whole["base"] = os.path.realpath(settings.base)  # `latest` is to be this very run before long
     if settings.embeddings is not None and os.path.isdir(settings.embeddings):  # else it is a name
         whole["embeddings"] = os.path.abspath(settings.embeddings)
     told = {"root": settings.reading.root, "classes": settings.reading.classes}

@@ -195,8 +195,13 @@ def _fill_as_keras(found: FromKeras) -> None:
     moved = {"rotation", "width_shift", "height_shift", "shear", "zoom_in", "zoom_out"} & found.augment.keys()
     if moved and "fill" not in found.augment:
         found.augment["fill"] = "nearest"
-    if found.augment.get("fill") != "constant":
-        found.augment.pop("fill_value", None)
+    if found.augment.get("fill") != "constant" and "fill_value" in found.augment:
+        value = found.augment.pop("fill_value")
+        found.remarks += [_unused_fill("cval", value)] if value else []
+
+
+def _unused_fill(name: str, value: Any) -> str:
+    return f"{name}={value:g} is left out: Keras looks at it only with fill_mode='constant'."
 
 
 def _fill(value: Any) -> str:
@@ -222,6 +227,8 @@ def _layer(found: FromKeras, name: str, call: ast.Call, size: int | None) -> Non
         found.augment.setdefault("fill", "mirror")  # their default is reflect
     if found.augment.get("fill") == "constant" and "fill_value" in fill:
         found.augment["fill_value"] = float(fill["fill_value"])
+    elif fill.get("fill_value"):
+        found.remarks.append(_unused_fill("fill_value", fill["fill_value"]))
     found.remarks += [remark] if remark else []
     found.remarks += [
         f"{name}: {argument} is left out." for argument in ignored if argument not in ("seed", "name", "input_shape")

@@ -106,7 +106,7 @@ def check_resumed(folder: Path, given: dict[str, Any], recipe: Path | None) -> N
     """Raises: SettingsError for settings that a resumed run cannot be given."""
     others = [name for name in given if name not in AFTERWARDS]
     if others or recipe is not None:
-        named = ", ".join(others) if others else "a recipe"
+        named = ", ".join("--from" if name == "base" else name for name in others) if others else "a recipe"
         raise SettingsError(
             f"--resume {folder} repeats the run's own settings, and {named} was given. Leave out PICTURES and all other flags but "
             "--no-report, --lang and --pictures."

@@ -152,6 +152,21 @@ class TrainSettings(Part):
         return self
 
     @model_validator(mode="after")
+    def _one_network_goes_on(self) -> TrainSettings:
+        if self.base is None:
+            return self
+        wrong = {
+            "--strategy probe": self.strategy == "probe",
+            "--kfold": self.folded,
+            "--backbones": self.compares_backbones,
+        }
+        for name in (name for name, given in wrong.items() if given):
+            raise ValueError(
+                f"--from {self.base} goes on with that run's network, and {name} is not for that. Leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _only_folds_are_repeated(self) -> TrainSettings:
         column = self.reading.fold_column
         if self.kfold.repeats > 1 and column is not None:
@@ -171,17 +186,18 @@ class TrainSettings(Part):
         return self
 
     @model_validator(mode="after")
-    def _one_network_goes_on(self) -> TrainSettings:
-        if self.base is None:
-            return self
-        wrong = {
-            "--strategy probe": self.strategy == "probe",
-            "--kfold": self.folded,
-            "--backbones": self.compares_backbones,
-        }
-        for name in (name for name, given in wrong.items() if given):
+    def _rates_fall_as_scheduled(self) -> TrainSettings:
+        at, name = list(self.loop.decay_at), self.loop.schedule
+        told = ", ".join(f"{epoch:g}" for epoch in at)
+        if name != "piecewise" and at:
             raise ValueError(
-                f"base is {self.base!r}, whose network is trained on, and {name} is not for that. Leave one of them out"
+                f"loop.decay_at is {told}, and loop.schedule is {name}; only piecewise looks at it. Leave it out, or give --set "
+                "loop.schedule=piecewise"
+            )
+        if name == "piecewise" and (not at or at != sorted(set(at))):
+            raise ValueError(
+                f"loop.decay_at is {told or 'empty'}; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], "
+                "for example"
             )
         return self
 

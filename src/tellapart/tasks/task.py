@@ -240,6 +240,7 @@ class Task:
 
     name: TaskName
     headline: str  # the figure that a person is told first; a key of the manifest's scores
+    watched: tuple[str, ...]  # the figures of its learner beside the loss, by which `loop.monitor` may rank epochs
     answering: Answering[Any, Any]  # what its models say, without torch
     kind: type[Target]  # what a target is; examples.csv is read back as such
     # Targets and classes -> the array that the learner takes: int64 [N], float32 [N, K] ...

@@ -19,6 +19,7 @@ from tellapart.runs.base import told_with_base
 from tellapart.runs.result import TrainResult
 from tellapart.runs.run import Run, resume_run
 from tellapart.settings.flags import tables
+from tellapart.settings.idle import refuse_idle
 from tellapart.settings.reading import assigned, check_resumed, make_settings, merge, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
@@ -54,9 +55,11 @@ def train_as_told(
     if moved is not None:
         raise SettingsError(f"moved={str(moved)!r} is for resume. Name the pictures alone.")
     # More processes only for those who ask for them here and now: a recipe may come from the command line.
-    told = told_with_base(merge(read_recipe(recipe) if recipe else {}, given))
+    named = merge(read_recipe(recipe) if recipe else {}, given)
+    told = told_with_base(named)
     workers = given.get("loop", {}).get("workers", 0)
     chosen = make_settings(merge(told, {"loop": {"workers": workers}}))
+    refuse_idle(named, chosen)
     _check_guard(chosen.loop.workers)
     return train(chosen, reporter=reporter) if small is None else _within(chosen, small, reporter)
 

@@ -163,7 +163,8 @@ def _is_direct(settings: TrainSettings) -> bool:
 
 
 def _course(settings: TrainSettings, examined: Examined, task: Task, device: str, reporter: Reporter) -> _Course:
-    """Split the pictures, or deal them to folds. Raises: DataError when they cannot be learned from."""
+    """Split the pictures, or deal them to folds. Raises: DataError when they cannot be learned from, SettingsError."""
+    _check_monitor(settings, task)
     if settings.network.rescale is not None:
         reporter.say(
             f"rescale {settings.network.rescale:g} is not needed: the network takes bytes and scales them itself, in training, in "
@@ -199,6 +200,15 @@ def _check(settings: TrainSettings) -> None:
         raise SettingsError(
             f"the batch size is {batch}; {world} processes must be able to share it evenly. "
             f"Set it to {max(1, batch // world) * world}, for example."
+        )
+
+
+def _check_monitor(settings: TrainSettings, task: Task) -> None:
+    """Raises: SettingsError for a figure that the task's learner does not tell."""
+    monitor, known = settings.loop.monitor, ("loss", *task.watched)
+    if monitor is not None and monitor not in known:
+        raise SettingsError(
+            f"loop.monitor is {monitor}; of the validation pictures this task tells: {', '.join(known)}. Choose one of these."
         )
 
 

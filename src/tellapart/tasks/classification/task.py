@@ -165,6 +165,7 @@ def _sections(*given: Any, **named: Any) -> Any:
 CLASSIFICATION = Task(
     name="classification",
     headline="accuracy",
+    watched=("accuracy",),
     answering=ANSWERINGS["classification"],
     kind=ClassName,
     encode=class_numbers,

@@ -236,6 +236,7 @@ def _sections(*given: Any, **named: Any) -> Any:
 DETECTION = Task(
     name="detection",
     headline="ap50",
+    watched=("AP", "AP50", "AP75"),
     answering=ANSWERINGS["detection"],
     kind=Boxes,
     encode=class_boxes,

@@ -166,6 +166,7 @@ def _sections(*given: Any, **named: Any) -> Any:
 MULTILABEL = Task(
     name="multilabel",
     headline="mean_average_precision",
+    watched=("mAP",),
     answering=ANSWERINGS["multilabel"],
     kind=ClassNames,
     encode=class_sets,

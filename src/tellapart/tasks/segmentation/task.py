@@ -243,6 +243,7 @@ def _region_heat(*given: Any) -> NDArray[np.float32]:
 SEGMENTATION = Task(
     name="segmentation",
     headline="iou",
+    watched=("iou", "dice", "pixel_accuracy"),
     answering=ANSWERINGS["segmentation"],
     kind=MaskFile,
     encode=class_shares,

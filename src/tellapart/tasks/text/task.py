@@ -228,6 +228,7 @@ def _reopen(*given: Any) -> Any:
 TEXT = Task(
     name="text",
     headline="accuracy",
+    watched=("accuracy",),
     answering=ANSWERINGS["text"],
     kind=ClassName,
     encode=class_numbers,
