@@ -250,7 +250,7 @@ def test_whoever_says_classification_hears_what_it_looks_like(
     make(tmp_path, *names)
     (note,) = read_listing(tmp_path, ReadOptions(task="classification")).notes
     assert f"looks like a data set for {task}: " in note
-    assert note.endswith(f"if they are none, give --task={task}.")
+    assert note.endswith("if they are none, leave it out.")
     plain = tmp_path / "plain"
     make(plain, "cat/1.jpg", "dog/1.jpg")
     assert read_listing(plain, ReadOptions(task="classification")).notes == ()

@@ -142,7 +142,7 @@ def _told_look(source: Path, look: Look) -> str:
     """What folders look like that the user calls classes."""
     return (
         f"{source}: looks like a data set for {look.task}: {look.form}, such as {look.example!r}. Its folders are read as classes, "
-        f"since --task=classification says so; if they are none, give --task={look.read_as or look.task}."
+        f"since --task=classification says so; if they are none, leave it out."
     )
 
 
