@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tellapart.data.augment import Augment
+from tellapart.data.augment import Augment, build_augmentation
+from tellapart.data.augmentation import resolve
 from tellapart.models.trainable import Trainable
 from tellapart.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from tellapart.bundle import Manifest
+    from tellapart.settings.parts import AugmentSettings
     from tellapart.settings.tree import TrainSettings
 
 
@@ -51,3 +54,21 @@ class Reopened:
     # Where channels may go when it is pruned: what runs that part of it, up to layers (their paths) that must read all of them.
     traced: Callable[[nn.Module], nn.Module] | None = None  # None: everywhere
     whole: tuple[str, ...] = ()
+
+
+def reopened(network: Trainable, manifest: Manifest, augment: AugmentSettings, *, side: int) -> Prepared:
+    """A finished run's network as what trains on, by pictures of `side` pixels; for how long, who trains it says."""
+    backbone = manifest.backbone
+    return Prepared(
+        strategy=manifest.strategy,  # type: ignore[arg-type]
+        network=network,
+        name=backbone.name,
+        source=backbone.weights_source,
+        license=backbone.weights_license,
+        preprocessing=manifest.preprocessing.plain(),
+        augment=build_augmentation(resolve(**augment.model_dump()), size=side),
+        learning_rate=1.0,
+        epochs=1,
+        most_epochs=1,
+        shape=(side, side, 3),
+    )

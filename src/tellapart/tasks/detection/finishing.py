@@ -21,6 +21,11 @@ from tellapart.training.progress import Fitted, how_it_went
 
 def finish(prepared: Prepared, fitted: Fitted, work: Path) -> DetectorCandidate:
     """Write the trained network of `prepared` as ONNX and safetensors into `work`. Raises: BackboneError, StorageError."""
+    return close(prepared, work, details=how_it_went(fitted))
+
+
+def close(prepared: Prepared, folder: Path, *, details: Mapping[str, Any] | None = None) -> DetectorCandidate:
+    """What has become of it, its files in the folder; `details` are for metrics.json. Raises: BackboneError, StorageError."""
     return exported(
         prepared.network,
         strategy=prepared.strategy,
@@ -28,8 +33,8 @@ def finish(prepared: Prepared, fitted: Fitted, work: Path) -> DetectorCandidate:
         source=prepared.source,
         weights_license=prepared.license,
         preprocessing=prepared.preprocessing,
-        details=how_it_went(fitted),
-        folder=work,
+        details=details or {},
+        folder=folder,
     )
 
 

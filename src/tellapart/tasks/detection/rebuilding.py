@@ -11,8 +11,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from tellapart.bundle import Manifest
-from tellapart.data.augment import build_augmentation
-from tellapart.data.augmentation import resolve
 from tellapart.errors import BackboneError, SettingsError
 from tellapart.models.build import stage_network
 from tellapart.models.narrow import narrow
@@ -22,12 +20,10 @@ from tellapart.runs.network import build_network
 from tellapart.settings.loop import LoopSettings
 from tellapart.settings.parts import AugmentSettings
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.detection.candidates import DetectorCandidate
 from tellapart.tasks.detection.detectors import DEFAULT_DETECTOR, detector_kind
-from tellapart.tasks.detection.finishing import exported
 from tellapart.tasks.detection.levels import StagedDetector
 from tellapart.tasks.detection.starting import augment_settings, prefer
-from tellapart.tasks.prepared import Prepared, Reopened
+from tellapart.tasks.prepared import Reopened, reopened
 
 _BODY = "body.trunk."  # of the names of the backbone's weights
 
@@ -96,20 +92,8 @@ def again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopene
         parameter.requires_grad_(True)
     network.body.classifier.requires_grad_(False)
     trained = trained_by(settings)
-    size, backbone = network.size, manifest.backbone
-    prepared = Prepared(
-        strategy=manifest.strategy,  # type: ignore[arg-type]
-        network=network,
-        name=backbone.name,
-        source=backbone.weights_source,
-        license=backbone.weights_license,
-        preprocessing=manifest.preprocessing.plain(),
-        augment=build_augmentation(resolve(**augment_settings(trained).model_dump()), size=size),
-        learning_rate=1.0,
-        epochs=1,
-        most_epochs=1,
-        shape=(size, size, 3),
-    )
+
+    prepared = reopened(network, manifest, augment_settings(trained), side=network.size)
     sides = [f"pyramid.sides.{number}.0" for number in range(len(network.levels))]
     return Reopened(prepared=prepared, settings=trained, traced=BelowPyramid, whole=tuple(sides))
 
@@ -120,17 +104,3 @@ def trained_by(settings: TrainSettings) -> TrainSettings:
         return settings
     usual = {"strategy": "finetune", "loop": LoopSettings(), "augment": AugmentSettings()}
     return prefer(settings.model_copy(update=usual))
-
-
-def close(prepared: Prepared, folder: Path) -> DetectorCandidate:
-    """What has become of it, its files in the folder. Raises: BackboneError, StorageError."""
-    return exported(
-        prepared.network,
-        strategy=prepared.strategy,
-        name=prepared.name,
-        source=prepared.source,
-        weights_license=prepared.license,
-        preprocessing=prepared.preprocessing,
-        details={},
-        folder=folder,
-    )

@@ -141,7 +141,7 @@ def _again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopen
 
 
 def _close(prepared: Prepared, folder: Path) -> DetectorCandidate:
-    from tellapart.tasks.detection.rebuilding import close
+    from tellapart.tasks.detection.finishing import close
 
     return close(prepared, folder)
 

@@ -11,8 +11,6 @@ from typing import Any
 from torch import nn
 
 from tellapart.bundle import Manifest
-from tellapart.data.augment import build_augmentation
-from tellapart.data.augmentation import resolve
 from tellapart.errors import BackboneError
 from tellapart.models.narrow import narrow
 from tellapart.models.trainable import NamedParameters, only_trained
@@ -20,10 +18,8 @@ from tellapart.models.weights import read_weights
 from tellapart.settings.loop import LoopSettings
 from tellapart.settings.parts import AugmentSettings
 from tellapart.settings.tree import TrainSettings
-from tellapart.tasks.prepared import Prepared, Reopened
-from tellapart.tasks.segmentation.candidates import PixelCandidate
+from tellapart.tasks.prepared import Reopened, reopened
 from tellapart.tasks.segmentation.decoders import DEFAULT_DECODER, decoder_kind, make_network
-from tellapart.tasks.segmentation.finishing import exported
 from tellapart.tasks.segmentation.network import PixelNetwork
 from tellapart.tasks.segmentation.probe_network import LinearProbe, ProbeNetwork, map_widths
 from tellapart.tasks.segmentation.starting import (
@@ -84,21 +80,9 @@ def again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopene
     for parameter in network.parameters():
         parameter.requires_grad_(True)
     network.batch_norm_frozen = True
-    trained, backbone = trained_by(settings), manifest.backbone
+    trained = trained_by(settings)
     side = crop_side(manifest.preprocessing.size)
-    prepared = Prepared(
-        strategy=manifest.strategy,  # type: ignore[arg-type]
-        network=network,
-        name=backbone.name,
-        source=backbone.weights_source,
-        license=backbone.weights_license,
-        preprocessing=manifest.preprocessing.plain(),
-        augment=build_augmentation(resolve(**augment_settings(trained).model_dump()), size=side),
-        learning_rate=1.0,
-        epochs=1,
-        most_epochs=1,
-        shape=(side, side, 3),
-    )
+    prepared = reopened(network, manifest, augment_settings(trained), side=side)
     return Reopened(prepared=prepared, settings=trained)
 
 
@@ -110,17 +94,3 @@ def trained_by(settings: TrainSettings) -> TrainSettings:
     found = prefer(settings.model_copy(update=usual))
     loop = found.loop.model_copy(update={"batch_size": batch_of(found.network.size)})
     return found.model_copy(update={"loop": loop})
-
-
-def close(prepared: Prepared, folder: Path) -> PixelCandidate:
-    """What has become of it, its files in the folder. Raises: BackboneError, StorageError."""
-    return exported(
-        prepared.network,
-        strategy=prepared.strategy,
-        name=prepared.name,
-        source=prepared.source,
-        weights_license=prepared.license,
-        preprocessing=prepared.preprocessing,
-        details={},
-        folder=folder,
-    )

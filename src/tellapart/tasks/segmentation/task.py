@@ -136,7 +136,7 @@ def _again(weights: Path, manifest: Manifest, settings: TrainSettings) -> Reopen
 
 
 def _close(prepared: Prepared, folder: Path) -> PixelCandidate:
-    from tellapart.tasks.segmentation.rebuilding import close
+    from tellapart.tasks.segmentation.finishing import close
 
     return close(prepared, folder)
 
