@@ -93,12 +93,13 @@ def test_it_stays_under_its_limit_and_forgets_the_longest_unused_first(tmp_path:
     connection.close()
     with Cache(tmp_path, limit_bytes=limit) as cache:
         assert cache.get_many("embedding", ["old 0"])  # used again, so no longer the oldest
-        cache.put_many("embedding", {f"new {number}": os.urandom(5000) for number in range(250)})
+        cache.put_many("embedding", {f"new {number}": os.urandom(5000) for number in range(200)})
         cache.prune()
         assert cache.info().size_bytes < limit * 1.1
         assert "old 0" in cache.get_many("embedding", ["old 0"])
-        assert len(cache.get_many("embedding", [f"old {number}" for number in range(1, 200)])) < 199
-        assert cache.get_many("embedding", ["new 249"])
+        # Some of the old ones are enough: whatever was used in the last second, before the new or with them, stays.
+        assert 0 < len(cache.get_many("embedding", [f"old {number}" for number in range(1, 200)])) < 199
+        assert len(cache.get_many("embedding", [f"new {number}" for number in range(200)])) == 200
 
 
 def test_two_processes_write_at_once(tmp_path: Path) -> None:

@@ -200,13 +200,11 @@ class Cache:
             return
         with self._transaction():
             while size > self._limit * _FULL_SHARE:
-                oldest = self._connection.execute(
-                    "SELECT key, LENGTH(value) FROM entries ORDER BY used LIMIT 50"
-                ).fetchall()
+                oldest = self._connection.execute("SELECT key FROM entries ORDER BY used LIMIT 50").fetchall()
                 if not oldest:
                     break
-                self._connection.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key, _ in oldest])
-                size -= sum(length for _, length in oldest)
+                self._connection.executemany("DELETE FROM entries WHERE key = ?", oldest)
+                size = self._size()  # pages, as the limit counts: a value of 5,000 bytes holds two
         self._give_back()
 
     def _clear(self) -> None:
