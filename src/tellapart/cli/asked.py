@@ -81,12 +81,12 @@ def with_barren(answers: Iterable[Any], paths: Iterable[str], unread: Callable[[
         if barren:
             barren = [path for path in barren if not answer.path.startswith(os.path.join(path, ""))]
         yield answer
-    reasons = {path: _why_barren(path) for path in barren}
+    reasons = {path: why_barren(path) for path in barren}
     if answered or any(reasons.values()):
         yield from (unread(reason or "holds no picture", path) for path, reason in reasons.items())
 
 
-def _why_barren(folder: str) -> str:
+def why_barren(folder: str) -> str:
     """What check says of a folder whose files cannot be opened as arrays, such as pickles; "" for any other."""
     from tellapart.data.array_folders import find_array_files
 
