@@ -271,7 +271,7 @@ def test_a_damaged_index_is_told(pictures: Path, tiny_model: Path, tmp_path: Pat
 def test_parts_hang_on_what_is_named_alone() -> None:
     items = [PathItem(path=f"x/{number}.png", named=False) for number in range(7)]
 
-    def keys(found: Iterator[parts.Part]) -> list[tuple[str, int]]:
+    def keys(found: Iterator[parts.PicturePart]) -> list[tuple[str, int]]:
         return [(part.key, len(part.items)) for part in found]
 
     assert [count for _, count in keys(parts.in_parts(iter(items), loose=3))] == [3, 3, 1]

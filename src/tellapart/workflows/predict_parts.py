@@ -19,7 +19,7 @@ from tellapart.reporter import Reporter, counted
 from tellapart.storage import storage_errors
 from tellapart.workflows.scaling.answer_folder import Begun, Tallied, begin_folder
 from tellapart.workflows.scaling.part_answers import ToAnswer, answering_parts
-from tellapart.workflows.scaling.parts import Part, in_parts
+from tellapart.workflows.scaling.parts import PicturePart, in_parts
 from tellapart.workflows.scaling.spread import Spread
 
 
@@ -94,7 +94,7 @@ def _plain(thresholds: Thresholds) -> Any:
 
 
 def _answer(
-    begun: Begun, parts: Sequence[Part], given: ToAnswer, spread: Callable[[int], Spread], reporter: Reporter
+    begun: Begun, parts: Sequence[PicturePart], given: ToAnswer, spread: Callable[[int], Spread], reporter: Reporter
 ) -> None:
     waiting = [part for part in parts if part.key not in begun.done]
     if not waiting:
@@ -109,11 +109,11 @@ def _answer(
 
 def _barren_part(
     begun: Begun,
-    parts: Sequence[Part],
+    parts: Sequence[PicturePart],
     given: ToAnswer,
     spread: Callable[[int], Spread],
     barren: Callable[[str], str],
-) -> list[Part]:
+) -> list[PicturePart]:
     """A row for each folder that holds no picture, as one machine tells them after all others."""
     answered = {place for tallied in begun.done.values() for place in tallied.answered}
     reasons = {root: barren(root) for place, root in enumerate(given.roots) if place not in answered}
@@ -127,7 +127,7 @@ def _barren_part(
     return told
 
 
-def _summed(begun: Begun, parts: Sequence[Part], there: int) -> Predicted:
+def _summed(begun: Begun, parts: Sequence[PicturePart], there: int) -> Predicted:
     """Raises: DataError where nothing was answered."""
     tallied: list[Tallied] = [begun.done[part.key] for part in parts]
     rows = sum(one.rows for one in tallied)

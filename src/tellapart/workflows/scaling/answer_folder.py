@@ -17,7 +17,7 @@ from tellapart.features.rows import try_lock
 from tellapart.reporter import counted
 from tellapart.storage import own_folder, storage_errors, sweep_parts, write_bytes, write_json
 from tellapart.workflows.scaling.columns import read_told
-from tellapart.workflows.scaling.parts import Part
+from tellapart.workflows.scaling.parts import PicturePart
 
 INDEX = "predictions.json"
 _LOCK = ".lock"
@@ -57,7 +57,7 @@ class Begun:
         write_bytes(self.folder / self.names[key], data)
         self.done[key] = tallied
 
-    def plan(self, parts: Sequence[Part], *, barren: Sequence[Part] = (), whole: bool = False) -> None:
+    def plan(self, parts: Sequence[PicturePart], *, barren: Sequence[PicturePart] = (), whole: bool = False) -> None:
         """Give each part's file its name, those of earlier calls first, and say so in the index. Raises: StorageError.
 
         `barren` are parts that say of folders that they hold no picture, which is known only at the end.
@@ -76,7 +76,9 @@ class Begun:
 
 
 @contextlib.contextmanager
-def begin_folder(folder: Path, asked: Mapping[str, Any], parts: Sequence[Part], *, force: bool) -> Iterator[Begun]:
+def begin_folder(
+    folder: Path, asked: Mapping[str, Any], parts: Sequence[PicturePart], *, force: bool
+) -> Iterator[Begun]:
     """The folder, alone in it; what an earlier call has finished of the same parts counts as done.
 
     Raises: StorageError where another process writes it, where something else lies in it, or where it is of another model, other
@@ -114,7 +116,7 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _found(folder: Path, asked: Mapping[str, Any], parts: Sequence[Part]) -> Begun:
+def _found(folder: Path, asked: Mapping[str, Any], parts: Sequence[PicturePart]) -> Begun:
     """Raises: StorageError."""
     begun = Begun(folder=folder, asked=asked, names={}, done={})
     if not (folder / INDEX).is_file():

@@ -12,7 +12,7 @@ from tellapart.answers.thresholds import Thresholds
 from tellapart.bundle import open_bytes
 from tellapart.workflows.scaling.answer_folder import Tallied
 from tellapart.workflows.scaling.columns import parquet_bytes
-from tellapart.workflows.scaling.parts import Part
+from tellapart.workflows.scaling.parts import PicturePart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,11 @@ class PartAnswers:
     tallied: Tallied
 
 
-def answering_parts(given: ToAnswer) -> Callable[[Part], PartAnswers]:
+def answering_parts(given: ToAnswer) -> Callable[[PicturePart], PartAnswers]:
     """Opens the model. Raises: ModelFileError, SettingsError."""
     predictor = Predictor(open_bytes(given.model, source=given.source), given.thresholds)
 
-    def answer(part: Part) -> PartAnswers:
+    def answer(part: PicturePart) -> PartAnswers:
         rows = []
         unreadable = unknown = 0
         answered: set[int] = set()

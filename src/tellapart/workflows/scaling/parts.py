@@ -17,18 +17,18 @@ from tellapart.sources.places import stamp_of
 from tellapart.sources.reading import split_path, split_table
 from tellapart.sources.remote.addresses import is_remote
 
-LOOSE, IN_SHARD = 500, 5_000  # pictures in a part at most: those that lie alone, and those of one archive or table
+LOOSE, IN_SHARD = 250, 5_000  # pictures in a part at most: those that lie alone, and those of one archive or table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PicturePart:
     """Pictures that one worker takes, in order."""
 
     key: str  # of their names, and of the files' sizes and times of change
     items: tuple[PathItem, ...]
 
 
-def in_parts(items: Iterable[PathItem], *, loose: int = LOOSE, in_shard: int = IN_SHARD) -> Iterator[Part]:
+def in_parts(items: Iterable[PathItem], *, loose: int = LOOSE, in_shard: int = IN_SHARD) -> Iterator[PicturePart]:
     """Every item once, in order."""
     holders: dict[str, str] = {}
     here: list[PathItem] = []
@@ -54,14 +54,14 @@ def _holder(path: str, known: dict[str, str]) -> str:
     return known[folder]
 
 
-def _part(holder: str, items: list[PathItem], times: dict[str, int]) -> Part:
+def _part(holder: str, items: list[PathItem], times: dict[str, int]) -> PicturePart:
     digest = hashlib.sha256(json.dumps([1, holder, _stamp(holder) if holder else []]).encode())
     for item in items:
         told = [item.path, item.named, item.error, [] if holder else _stamp(item.path)]
         digest.update(json.dumps(told).encode())
     key = digest.hexdigest()
     times[key] = times.get(key, 0) + 1
-    return Part(key=key if times[key] == 1 else f"{key}-{times[key]}", items=tuple(items))
+    return PicturePart(key=key if times[key] == 1 else f"{key}-{times[key]}", items=tuple(items))
 
 
 def _stamp(path: str) -> list[str | int]:

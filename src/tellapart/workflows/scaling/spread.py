@@ -11,18 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from tellapart.errors import MachineError
 from tellapart.workflows.scaling.connection import WORKER_CPUS
 
-Unit = TypeVar("Unit")
-Result = TypeVar("Result")
-
 # Makes what works from what all workers are given, such as a model's bytes.
-Make: TypeAlias = "Callable[[Any], Callable[[Unit], Result]]"
+Make: TypeAlias = Callable[[Any], Callable[[Any], Any]]
 # make, given, units -> the number of a unit and its result, as they come; each once.
-Spread: TypeAlias = "Callable[[Make[Any, Any], Any, Sequence[Any]], Generator[tuple[int, Any], None, None]]"
+Spread: TypeAlias = Callable[[Make, Any, Sequence[Any]], Generator[tuple[int, Any], None, None]]
 
 _MOST_LOSSES = 4  # workers that end over one unit, before it is taken for the reason
 _SLOW = 3.0  # times as long as the others took: then another worker takes the unit, too
@@ -53,15 +50,13 @@ class _Work:
 def over_ray(workers: int) -> Spread:
     """Spread over so many workers; `ray` must be connected."""
 
-    def each(make: Make[Any, Any], given: Any, units: Sequence[Any]) -> Generator[tuple[int, Any], None, None]:
+    def each(make: Make, given: Any, units: Sequence[Any]) -> Generator[tuple[int, Any], None, None]:
         return _each(make, given, units, workers)
 
     return each
 
 
-def _each(
-    make: Make[Any, Any], given: Any, units: Sequence[Any], workers: int
-) -> Generator[tuple[int, Any], None, None]:
+def _each(make: Make, given: Any, units: Sequence[Any], workers: int) -> Generator[tuple[int, Any], None, None]:
     """Raises: what a unit raises; MachineError where workers end over one unit again and again."""
     import ray
 
@@ -95,7 +90,7 @@ def _each(
             ray.kill(one.actor)
 
 
-def _starting(make: Make[Any, Any], given: Any) -> Callable[[], _Worker]:
+def _starting(make: Make, given: Any) -> Callable[[], _Worker]:
     import ray
 
     # Not restarted by Ray: a worker of a lost machine would wait for another with a free CPU, and its unit with it.
@@ -111,7 +106,7 @@ def _starting(make: Make[Any, Any], given: Any) -> Callable[[], _Worker]:
 class Works:
     """In a process of Ray's: one that works."""
 
-    def __init__(self, make: Make[Any, Any], given: Any) -> None:
+    def __init__(self, make: Make, given: Any) -> None:
         from tellapart.runtime import share_cores
 
         share_cores(1)
@@ -125,7 +120,7 @@ class Works:
     def do(self, unit: Any) -> Any:
         """One unit."""
         if self._work is None:
-            raise RuntimeError("not ready")
+            raise RuntimeError
         return self._work(unit)
 
 
