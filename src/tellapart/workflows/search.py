@@ -38,7 +38,9 @@ from tellapart.settings.tree import TrainSettings, parse_seconds
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.processes import world_size
 from tellapart.workflows.searching.bench import Bench, set_up, set_up_in_time
-from tellapart.workflows.searching.finding import USUAL, Finder, NothingFound
+from tellapart.workflows.searching.concluded import NothingFound
+from tellapart.workflows.searching.crew import Alone
+from tellapart.workflows.searching.finding import USUAL, Finder
 from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock, finish_seconds
 from tellapart.workflows.searching.study import Study
@@ -118,7 +120,8 @@ def join_search(folder: Path, *, reporter: Reporter) -> int:
         left = None if ends is None else max(0.0, ends - time.time()) + time.monotonic() - started
         settings = make_settings(dict(study.told["given"]))
         clock = SearchClock(left, started=started, finish=_finish(bench, settings, started))
-        Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter).run(waits=False)
+        crew = Alone(bench, folder)
+        Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter, crew=crew).run(waits=False)
         return len(study.trials()) - before
 
 
@@ -198,7 +201,8 @@ def _find(
 ) -> SearchResult:
     if clock.left is not None:
         study.remember(_ENDS, time.time() + clock.left)
-    finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter)
+    crew = Alone(bench, run.folder)
+    finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter, crew=crew)
     finder.compute_features()
     finder.try_usual()
     bench.reporter = WithinStep(reporter)
