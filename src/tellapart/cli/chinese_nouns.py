@@ -53,6 +53,14 @@ NOUNS: Mapping[str, str] = {
     "embeddings": "个嵌入",
     "epoch": "轮",
     "epochs": "轮",
+    "worker": "个工作进程",
+    "workers": "个工作进程",
+    "machine": "台机器",
+    "machines": "台机器",
+    "part": "个部分",
+    "parts": "个部分",
+    "CPU": "个 CPU",
+    "CPUs": "个 CPU",
 }
 # Alone, as what is told about.
 THINGS: Mapping[str, str] = {
