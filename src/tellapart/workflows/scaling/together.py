@@ -1,4 +1,4 @@
-"""Several processes at work on one training, by Ray Train. In: a function, an order. Out: what it gives. Next: hired.py.
+"""Several processes at work on one training, by Ray Train. In: a function, an order. Out: what it gives. Next: connection.py.
 
 Ray Train places the processes, joins them to a group of torch's (NCCL on GPUs, gloo on CPUs) by the names that torchrun uses too,
 and begins all of them again when one is lost.
@@ -31,31 +31,35 @@ class Share:
     gpus: int  # 1, or 0
 
 
-def share_out(nodes: Sequence[Mapping[str, float]], *, workers: int, cpus: int | None, device: str) -> Share:
+def share_out(nodes: Sequence[Mapping[str, float]], *, workers: int | None, cpus: int | None, device: str) -> Share:
     """What each of so many workers gets of machines with these resources (Ray's names: CPU, GPU), a GPU where there are some.
 
     Raises: SettingsError where there are not so many.
     """
-    gpus = int(sum(node.get("GPU", 0) for node in nodes))
-    wants_gpu = device == "cuda" or (device == "auto" and gpus > 0)
-    if wants_gpu and gpus < workers:
+    there = int(sum(node.get("GPU", 0) for node in nodes))
+    gpus = int(device == "cuda" or (device == "auto" and there > 0))
+    if gpus and not there:
         raise SettingsError(
-            f"{counted(workers, 'worker')} want a GPU each, and the Ray cluster has {gpus}. Give --workers {gpus}, or --device cpu."
-            if gpus
-            else f"--device {device} was asked for, and the Ray cluster has no GPU. Use --device cpu, or add machines with one."
+            f"--device {device} was asked for, and the Ray cluster has no GPU. Use --device cpu, or add machines with one."
+        )
+    workers = workers or (there if gpus else sum(node.get("CPU", 0) >= 1 for node in nodes)) or 1
+    if gpus and there < workers:
+        raise SettingsError(
+            f"--ray has no room for {counted(workers, 'worker')} with a GPU each: there are {counted(there, 'GPU')}. Use "
+            f"--workers {there} or --device cpu."
         )
     most = max((int(node.get("CPU", 0)) for node in nodes), default=0)
     asked = range(cpus, cpus + 1) if cpus is not None else range(1, most + 1)
-    fitting = [each for each in asked if _room(nodes, cpus=each, gpus=int(wants_gpu)) >= workers]
+    fitting = [each for each in asked if _room(nodes, cpus=each, gpus=gpus) >= workers]
     if not fitting:
         total = int(sum(node.get("CPU", 0) for node in nodes))
-        each = counted(cpus or 1, "CPU") + (" and a GPU" if wants_gpu else "")
+        each = counted(cpus or 1, "CPU") + (" and a GPU" if gpus else "")
         raise SettingsError(
-            f"{counted(workers, 'worker')} with {each} each do not fit into the Ray cluster, whose "
-            f"{counted(len(nodes), 'machine')} have {counted(total, 'CPU')} and {counted(gpus, 'GPU')}. Ask for "
-            "fewer, or add machines."
+            f"--ray has no room for {counted(workers, 'worker')} with {each} each: "
+            f"there are {counted(len(nodes), 'machine')}, {counted(total, 'CPU')} and {counted(there, 'GPU')}. Ask "
+            "for fewer, or add machines."
         )
-    return Share(workers=workers, cpus=1 if wants_gpu and cpus is None else max(fitting), gpus=int(wants_gpu))
+    return Share(workers=workers, cpus=1 if gpus and cpus is None else max(fitting), gpus=gpus)
 
 
 def _room(nodes: Sequence[Mapping[str, float]], *, cpus: int, gpus: int) -> int:
@@ -74,7 +78,7 @@ class Together:
         self._error: BaseException | None = None
         self._given: Any = None
         self._thread = threading.Thread(
-            target=self._fit, args=(work, order, share, folder), name="ray train", daemon=True
+            target=self._fit, args=(work, order, share, folder), name="ray-train", daemon=True
         )
         self._thread.start()
 
