@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tellapart.cli.together import plan_together
+from tellapart.cli.together import plan_together, plan_trials
 from tellapart.cli.train import command
 from tellapart.errors import MissingExtra, SettingsError
 from tellapart.settings.reading import make_settings
@@ -81,3 +81,27 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     outcome = CliRunner().invoke(command, ["--ray", str(tmp_path), "--workers", "2"])
     assert isinstance(outcome.exception, MissingExtra)
     assert 'pip install "tellapart[ray]"' in str(outcome.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [((2, None, None), "--parallel 2"), ((None, 0.5, None), "--cpus 0.5"), ((None, None, 1.0), "--gpus 1")],
+)
+def test_without_ray_the_flags_of_trials_are_refused(
+    given: tuple[int | None, float | None, float | None], said: str
+) -> None:
+    with pytest.raises(SettingsError) as found:
+        plan_trials(None, *given, join=None)
+    assert str(found.value) == (
+        f"{said} says how a Ray cluster does trials, and there is no --ray. Add --ray, or leave it out; without Ray other processes "
+        "help by --join."
+    )
+    assert plan_trials(None, None, None, None, join=None) is None
+
+
+def test_who_joins_hires_nobody() -> None:
+    with pytest.raises(SettingsError) as found:
+        plan_trials("auto", None, None, None, join=Path("runs/a"))
+    assert str(found.value) == (
+        "--join runs/a helps with this process alone, and --ray hires others. Begin or resume the search with --ray instead."
+    )

@@ -22,6 +22,7 @@ from tellapart.workflows.take_part import Order, _opened, begun_run, take_part
 def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
     monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     (tmp_path / "pets").mkdir()
     settings = make_settings({"data": str(tmp_path / "pets"), "out": str(tmp_path / "runs"), "strategy": "scratch"})
     launch = begin_launch(tmp_path / "runs", tmp_path / "cache")

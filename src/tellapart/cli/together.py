@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from tellapart.reporter import Reporter
     from tellapart.runs.result import TrainResult
     from tellapart.settings.tree import TrainSettings
+    from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
     from tellapart.workflows.train_together import TogetherPlan
+    from tellapart.workflows.trials_together import TrialsPlan
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -73,6 +75,55 @@ def plan_together(ray: str | None, workers: int | None, cpus: int | None, *, sma
     return TogetherPlan(address=ray, workers=workers, cpus=cpus)
 
 
+def trials_options(command: _Command) -> _Command:
+    """The flags --ray, --parallel, --cpus and --gpus of a search whose class is RayCommand."""
+    flags = (
+        ray_option(
+            "Let workers of a Ray cluster do the trials: auto, HOST:PORT, or none for this machine alone. All see the pictures."
+        ),
+        click.option(
+            "--parallel", type=int, metavar="N", help="Of --ray: trials at once.  [default: as many as find room]"
+        ),
+        click.option(
+            "--cpus", type=float, metavar="N", help="Of --ray: CPUs of each trial, such as 0.5 or 4.  [default: 1]"
+        ),
+        click.option(
+            "--gpus",
+            type=float,
+            metavar="N",
+            help="Of --ray: GPUs of each trial; 0.5 lets two share one.  [default: 1 where there are some]",
+        ),
+    )
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def plan_trials(
+    ray: str | None, parallel: int | None, cpus: float | None, gpus: float | None, *, join: Path | None
+) -> TrialsPlan | None:
+    """By whom trials are done; None where no --ray was given. Raises: SettingsError, MissingExtra."""
+    from tellapart.cli.extras import require
+    from tellapart.errors import SettingsError
+
+    if ray is None:
+        for flag, value in (("--parallel", parallel), ("--cpus", cpus), ("--gpus", gpus)):
+            if value is not None:
+                raise SettingsError(
+                    f"{flag} {value:g} says how a Ray cluster does trials, and there is no --ray. Add --ray, or leave it out; "
+                    "without Ray other processes help by --join."
+                )
+        return None
+    if join is not None:
+        raise SettingsError(
+            f"--join {join} helps with this process alone, and --ray hires others. Begin or resume the search with --ray instead."
+        )
+    require("search", "search", "ray")
+    from tellapart.workflows.trials_together import TrialsPlan
+
+    return TrialsPlan(address=ray, parallel=parallel, cpus=1.0 if cpus is None else cpus, gpus=gpus)
+
+
 def train_by(
     plan: TogetherPlan | None,
     settings: TrainSettings,
@@ -109,3 +160,30 @@ def resume_by(
 
     opened = resume_run(run, pictures=moved, changes=changes)
     return train(opened.settings, reporter=reporter, run=opened, told=told)
+
+
+def search_by(by: TrialsPlan | None, given: dict[str, Any], plan: SearchPlan, *, reporter: Reporter) -> SearchResult:
+    """Search with this process's trials, or as it is planned."""
+    from tellapart.workflows.search import search
+
+    if by is None:
+        return search(given, plan, reporter=reporter)
+    from tellapart.workflows.trials_together import hiring
+
+    with hiring(by, device=given.get("device", "auto"), reporter=reporter) as hire:
+        return search(given, plan, reporter=reporter, hire=hire)
+
+
+def resume_search_by(by: TrialsPlan | None, run: Path, *, reporter: Reporter) -> SearchResult:
+    """Go on with a search that was stopped, likewise."""
+    from tellapart.workflows.search import resume_search
+
+    if by is None:
+        return resume_search(run, reporter=reporter)
+    from tellapart.settings.reading import read_recipe
+    from tellapart.workflows.trials_together import hiring
+
+    recipe = run / "recipe.toml"
+    device = read_recipe(recipe).get("device", "auto") if recipe.is_file() else "auto"
+    with hiring(by, device=device, reporter=reporter) as hire:
+        return resume_search(run, reporter=reporter, hire=hire)

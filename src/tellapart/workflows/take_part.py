@@ -49,7 +49,9 @@ def take_part(order: Order) -> str | None:
     """What each process does; a refusal in words where one does not see what it must, which all give alike."""
     os.environ["TELLAPART_CACHE"] = order.cache
     if order.on_cpu:
-        os.environ["ACCELERATE_USE_CPU"] = "true"  # a GPU that Ray has not given is not ours
+        os.environ.update(
+            CUDA_VISIBLE_DEVICES="", ACCELERATE_USE_CPU="true"
+        )  # a GPU that Ray has not given is not ours
     unseen = next((path for path in order.seen if not os.path.exists(path)), None)
     launch = order.launch
     over = unseen is None and (launch.outcome() is not None or launch.result() is not None)

@@ -5,26 +5,32 @@ This process does one at a time; others may do several elsewhere. One process as
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from tellapart.runs.run import WORK
 from tellapart.workflows.searching.attempt import Attempt, Order, attempt
 from tellapart.workflows.searching.bench import Bench
+from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.trying import Told
 
 
 class Crew(Protocol):
     """Workers that do trials."""
 
-    size: int  # trials at once
+    @property
+    def size(self) -> int:
+        """Trials at once, which may change."""
+        ...
 
     def begin(self, order: Order, told: Told) -> None:
         """Let a worker do it that has nothing to do; `told` is called in `next`, by the thread that waits there."""
         ...
 
-    def next(self) -> tuple[Order, Attempt]:
-        """The next that ends of those that were begun. Raises: StorageError."""
+    def next(self) -> tuple[Order, Attempt] | None:
+        """The next that ends of those that were begun; None where more can be begun meanwhile. Raises: StorageError."""
         ...
 
 
@@ -46,3 +52,6 @@ class Alone:
         assert self._begun is not None
         order, told = self._begun
         return order, attempt(self._bench, order, self._folder / WORK / f"trial-{order.number}", told)
+
+
+Hire = Callable[[Study], AbstractContextManager[Crew]]  # workers for the trials of a study, who are let go afterwards

@@ -100,8 +100,9 @@ class Finder:
             return
         with self.reporter.step("Trying the usual settings", 1) as advance:
             self._begin(_Begun(number=-1, settings={}))
-            while (found := self._take()[1]) is None:
-                pass
+            found = None
+            while found is None:
+                found = self._take()[1]
             advance(1)
         self.study.remember(USUAL, {name: getattr(found, name) for name in SearchTrial.__dataclass_fields__})
         if found.validation is not None:
@@ -124,7 +125,7 @@ class Finder:
                 advance(done - shown)
                 shown = done
                 begun, found = self._take()
-                if begun.asked is not None and found is not None:
+                if begun is not None and begun.asked is not None and found is not None:
                     self._keep(begun.asked, found)
             self._settle_twins()
             if waits:
@@ -192,12 +193,15 @@ class Finder:
             order, (lambda epoch, rank: False) if asked is None else functools.partial(self.study.stops, asked)
         )
 
-    def _take(self) -> tuple[_Begun, SearchTrial | None]:
-        """What ends next, and what came of it; None of a trial that is begun again, since who did it is gone.
+    def _take(self) -> tuple[_Begun | None, SearchTrial | None]:
+        """What ends next, and what came of it; None of a trial that is begun again, since who did it is gone; twice None of none.
 
         Raises: BudgetTooShort of the first one within a budget; StorageError.
         """
-        order, found = self.crew.next()
+        ended = self.crew.next()
+        if ended is None:
+            return None, None
+        order, found = ended
         begun = self._at_work.pop(order.number)
         if found.state == "lost":
             begun.lost += 1
