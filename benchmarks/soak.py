@@ -1,6 +1,6 @@
-"""A server under load for an hour while what can happen to it does. In: pictures, models. Out: a table, soak.json. Next: soak_load.py.
+"""A server under load for an hour while what can happen to it does. In: pictures, models. Out: soak.json. Next: soak_load.py.
 
-`tellapart serve FOLDER --workers 2` is asked at a share of what it could answer, by requests that arrive by themselves at random, so
+`tellapart serve FOLDER --workers 2` is asked at a share of what it could answer, by requests that come at random by themselves, so
 that waiting counts. Meanwhile a new version of the model comes every so often, a process that serves is ended by SIGKILL and must
 be replaced, and corrections are posted. Told are: requests that failed (the goal is none), how long answers took by the minute, the
 memory of every process with a line fitted through it, and whether a correction that was answered is missing on disk.
@@ -8,8 +8,8 @@ memory of every process with a line fitted through it, and whether a correction 
     python benchmarks/soak.py PICTURES runs/latest/ runs/latest-int8/ --minutes 60 --out soak.json
 
 The rate is `--share` of what a server of one process with one thread answers right now (8 clients that never pause, the median of
-three tries): on a machine that others use too, that leaves room. `--rate` names it instead. Beside other work, milliseconds say nothing
-of speed.
+three tries): on a machine that others use too, that leaves room. `--rate` names it instead. Beside other work, milliseconds say
+nothing of speed.
 """
 
 from __future__ import annotations

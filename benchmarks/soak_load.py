@@ -1,7 +1,7 @@
 """Requests that arrive by themselves, each answer compared. In: requests, right answers. Out: minutes. Next: soak_faults.py.
 
-A request counts as failed when it came to nothing for good: another status than 200, 429 or 503, an answer that is not the right one,
-or no answer after several tries. A connection that is cut, as by a process that is killed, is what any client meets; the request
+A request counts as failed when it came to nothing for good: another status than 200, 429 or 503, an answer that is not right, or no
+answer after several tries. A connection that is cut, as by a process that is killed, is what any client meets; the request
 is sent again, as `tellapart.Client` does, and counted as cut. What a server refuses (429, 503) it never took.
 """
 
