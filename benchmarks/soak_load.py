@@ -21,7 +21,7 @@ from serving_load import MOST_OUTSTANDING, Http
 TRIES = 8
 PAUSE_SECONDS = 0.1  # before the second try; twice as long before each further
 ANSWER_SECONDS = 60.0  # longer than the server's own limit
-AFTER_A_KILL = 2.0  # seconds in which a connection that is cut is put down to it
+AFTER_A_KILL = 5.0  # seconds in which a connection that is cut is put down to it
 APART = 0.05  # of a probability, between engines
 REFUSED, CUT = "refused", ("connection lost", "no connection")
 
@@ -119,7 +119,7 @@ class Load:
             if outcome not in CUT:
                 return outcome, body
             minute.counts["cut"] += 1
-            if not any(0 <= self.now() - kill <= AFTER_A_KILL for kill in self.kills[-2:]):
+            if not any(0 <= self.now() - kill <= AFTER_A_KILL for kill in self.kills[-3:]):
                 minute.counts["cut without a kill"] += 1
             await asyncio.sleep(PAUSE_SECONDS * 2**tried)
         return outcome, body
