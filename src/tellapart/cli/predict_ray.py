@@ -67,7 +67,7 @@ def predict_ray(
     quiet: bool,
 ) -> int:
     """Answer, write, say what was done; the exit code. Raises: as predict_parts."""
-    from tellapart.cli.asked import items, why_barren
+    from tellapart.cli.asked import items, why_barren, without_marks
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
     from tellapart.workflows.predict_parts import predict_parts
@@ -91,7 +91,7 @@ def predict_ray(
             return begun[0]
 
         predicted = predict_parts(
-            items(paths, flags["list_file"], own, notes),  # type: ignore[arg-type]  # standard input was refused
+            without_marks(items(paths, flags["list_file"], own, notes)),
             flags["out"],
             model=model,
             thresholds=thresholds,
