@@ -55,8 +55,9 @@ spelling: $(VENV)/.installed-dev ## Check the spelling of code and documents.
 	$(IN_VENV) codespell_lib $(wildcard $(TEXTS))
 
 deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Compose and Kubernetes.
-	$(VENV)/bin/hadolint deploy/Dockerfile examples/web/Dockerfile
-	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	$(VENV)/bin/hadolint deploy/Dockerfile deploy/ray/Dockerfile examples/web/Dockerfile
+	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml)) deploy/ray/data.yaml deploy/ray/network.yaml
+	$(VENV)/bin/check-jsonschema --quiet --schemafile deploy/ray/rayjob.schema.json deploy/ray/predict.yaml deploy/ray/train.yaml
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml) examples/web/compose.yaml
 
 # Not --quiet, with which --strict sees no warning.

@@ -27,7 +27,7 @@ def together_options(command: _Command) -> _Command:
     flags = (
         ray_option(
             "Let several processes of a Ray cluster train the network: auto, HOST:PORT, or none for this machine alone. All must "
-            "see the pictures, --out and the cache."
+            "see the pictures, --out and the cache. With --strategy probe its workers open and embed the pictures."
         ),
         click.option(
             "--workers",
@@ -131,7 +131,12 @@ def train_by(
     reporter: Reporter,
     told: Callable[[TrainResult], None] | None,
 ) -> TrainResult:
-    """Train a new run by this process, or as it is planned."""
+    """Train a new run by this process, or as it is planned; a probe with pictures that a cluster opens and embeds.
+
+    Raises: SettingsError for several processes that would fit one probe.
+    """
+    if plan is not None and settings.strategy == "probe":
+        return _probe_by(plan, settings, reporter=reporter, told=told)
     if plan is not None:
         from tellapart.workflows.train_together import train_together
 
@@ -139,6 +144,27 @@ def train_by(
     from tellapart.workflows.train import train
 
     return train(settings, reporter=reporter, told=told)
+
+
+def _probe_by(
+    plan: TogetherPlan,
+    settings: TrainSettings,
+    *,
+    reporter: Reporter,
+    told: Callable[[TrainResult], None] | None,
+) -> TrainResult:
+    from tellapart.cli.by_ray import looked_at_by
+    from tellapart.errors import SettingsError
+    from tellapart.workflows.train import train
+
+    for flag, value in (("--workers", plan.workers), ("--cpus", plan.cpus)):
+        if value is not None:
+            raise SettingsError(
+                f"{flag} {value} says how several processes train, and the strategy is probe: every CPU of the Ray cluster embeds "
+                f"pictures, and one process fits. Leave {flag} out."
+            )
+    with looked_at_by(plan.address, reporter) as afar:
+        return train(settings, reporter=reporter, told=told, afar=afar)
 
 
 def resume_by(

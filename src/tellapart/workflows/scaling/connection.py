@@ -29,7 +29,7 @@ SMALL_CPUS = 0.05
 _ADDRESS = re.compile(r"(ray://)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})\Z")
 _PROBE_SECONDS = 10.0
 _CONNECT_SECONDS = 30  # until a cluster must have said who it is
-_FREE_SECONDS = 120.0  # until a part of a CPU must have come free
+_FREE_SECONDS = 300.0  # until a part of a CPU must have come free
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which Ray warns of otherwise
