@@ -69,7 +69,7 @@ def held_out(folder: Path, kind: type[Target]) -> list[Example]:
     "name",
     [
         pytest.param(
-            name, marks=pytest.mark.long if name in ("detection", "multilabel", "segmentation") else pytest.mark.slow
+            name, marks=pytest.mark.slow if name == "text" else pytest.mark.long
         )
         for name in TASKS
     ],
