@@ -93,8 +93,8 @@ def test_without_ray_the_flags_of_trials_are_refused(
     with pytest.raises(SettingsError) as found:
         plan_trials(None, *given, join=None)
     assert str(found.value) == (
-        f"{said} says how a Ray cluster does trials, and there is no --ray. Add --ray, or leave it out; without Ray other processes "
-        "help by --join."
+        f"{said} says how a Ray cluster does trials, and there is no --ray. Add --ray, or leave it out; without Ray other "
+        "processes help by --join."
     )
     assert plan_trials(None, None, None, None, join=None) is None
 
