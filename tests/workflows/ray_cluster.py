@@ -26,7 +26,13 @@ class Cluster:
         self.mark = f"{os.getpid()}-{time.time_ns()}"
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(nodes)],
-            env={**environment, MARK: self.mark, "RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "300"},
+            env={
+                **environment,
+                MARK: self.mark,
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "RAY_raylet_start_wait_time_s": "300",
+                "RAY_memory_monitor_refresh_ms": "0",
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

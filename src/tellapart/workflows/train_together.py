@@ -96,12 +96,13 @@ def _train(
     changes: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     check_together(settings, plan)
-    with connected(plan.address, reporter):
+    with contextlib.ExitStack() as last, connected(plan.address, reporter):
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         share = share_out(nodes, workers=plan.workers, cpus=plan.cpus, device=settings.device)
         launch = begin_launch(Path(settings.out) if run is None else run.parent, cache_folder())
+        last.callback(launch.remove)  # when all processes have ended
         order = Order(
             launch=launch,
             settings=settings,
@@ -148,7 +149,7 @@ def _listen(order: Order, share: Share, reporter: Reporter, told: Callable[[Trai
 
 @contextlib.contextmanager
 def _going_on_told(order: Order, address: str, workers: int, reporter: Reporter) -> Iterator[None]:
-    """Whatever stops it, who began it is told how to go on; the launch's own files go."""
+    """Whatever stops it, who began it is told how to go on."""
     try:
         yield
     except BaseException:
@@ -158,8 +159,6 @@ def _going_on_told(order: Order, address: str, workers: int, reporter: Reporter)
                 f"Stopped. Nothing is lost; go on with: tellapart train --resume {run} --ray {address} --workers {workers}"
             )
         raise
-    finally:
-        order.launch.remove()
 
 
 def _seen(settings: TrainSettings, launch: Launch) -> tuple[str, ...]:
