@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tellapart.workflows.scaling.own_ray import _free_ports
+
 MARK = "TELLAPART_TEST_CLUSTER"  # in the environment of all its processes
 SECONDS = 500.0  # a busy machine takes minutes to start and stop them
 
@@ -94,15 +96,19 @@ def kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
+def _node(**told: Any) -> dict[str, Any]:
+    """A node with a CPU. Told ports are not waited for: the processes that listen there may be as slow as they like."""
+    names = ("metrics_agent_port", "runtime_env_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    return {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_log_monitor": False, **ports, **told}
+
+
 def _hold(nodes: int) -> None:
     from ray.cluster_utils import Cluster as Nodes
 
-    store = 100 * 2**20
-    cluster: Any = Nodes(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": store, "include_dashboard": False},
-    )
-    added = [cluster.add_node(num_cpus=1, object_store_memory=store) for _ in range(nodes - 1)]
+    cluster: Any = Nodes(initialize_head=True, head_node_args=_node(include_dashboard=False, no_monitor=True))
+    added = [cluster.add_node(wait=False, **_node()) for _ in range(nodes - 1)]
+    cluster.wait_for_nodes(timeout=SECONDS)
     print(cluster.address, flush=True)
     for _ in sys.stdin:
         cluster.remove_node(added.pop(), allow_graceful=False)

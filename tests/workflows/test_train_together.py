@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..walk.conftest import save_digits  # noqa: TID252
-from .ray_cluster import SECONDS, Cluster, cluster_of, kill, wait_for
+from .ray_cluster import SECONDS, Cluster, kill, wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -38,12 +38,6 @@ batch_size = 16
 average = 0.5
 """
 SAME = ("weights.safetensors", "predictions.csv", "examples.csv")
-
-
-@pytest.fixture(scope="module")
-def cluster(ray_environment: Mapping[str, str]) -> Iterator[Cluster]:
-    with cluster_of(ray_environment, 2) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..walk.conftest import save_digits  # noqa: TID252
-from .ray_cluster import SECONDS, Cluster, cluster_of, kill, wait_for
+from .ray_cluster import SECONDS, Cluster, kill, wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -35,12 +35,6 @@ TRIED = (
     *("--set", "network.size=32", "--set", "network.channels=1", "--set", "network.blocks=[{filters=8}]"),
     *("--epochs", "3", "--batch-size", "16", "--try", "loop.learning_rate=1e-4:1e-1:log"),
 )
-
-
-@pytest.fixture(scope="module")
-def cluster(ray_environment: Mapping[str, str]) -> Iterator[Cluster]:
-    with cluster_of(ray_environment, 3) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
