@@ -27,7 +27,10 @@ _ROW = np.dtype(
         ("shelf", np.uint32),  # row on the shelf of thumbnails
         ("width", np.int32),
         ("height", np.int32),
-        ("kind", np.int32),  # in the table of kinds; -1: the row is empty, and the Inspection stands among the unusual ones
+        (
+            "kind",
+            np.int32,
+        ),  # in the table of kinds; -1: the row is empty, and the Inspection stands among the unusual ones
     ]
 )
 _UNUSUAL = -1

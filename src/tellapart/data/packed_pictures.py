@@ -14,9 +14,7 @@ from tellapart.data.examples import Entry, Inspection, PictureFile, picture_file
 class PicturesOf(Sequence[PictureFile]):
     """The files of the entries at some places, as the audit saw them."""
 
-    def __init__(
-        self, entries: Sequence[Entry], inspections: Sequence[Inspection], places: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, entries: Sequence[Entry], inspections: Sequence[Inspection], places: NDArray[np.int64]) -> None:
         """One inspection an entry; `places` [n]."""
         self._entries, self._inspections, self._places = entries, inspections, places
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import PictureFile
+from tellapart.features.afar import Afar, embed_afar
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.corrected import FEWEST, KNOWN, correct
@@ -55,12 +56,14 @@ def embed_dataset(
     *,
     engine: EngineChoice = SHIPPED,
     squares: Squares | None = None,
+    afar: Afar | None = None,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
 
     Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
     pictures are embedded by. What is computed on a CPU in bfloat16 is corrected by some pictures in float32, too; a training split
-    too small for that is float32 throughout. Raises: DataError when a split has no picture left.
+    too small for that is float32 throughout. `afar` computes first what is for a CPU and not in the cache.
+    Raises: DataError when a split has no picture left.
     """
     started = time.monotonic()
     vectors = np.empty((len(dataset.pictures), backbone.embedding), dtype=np.float32)
@@ -71,6 +74,11 @@ def embed_dataset(
     for rows, where, by in _shares(dataset, device, engine, reporter):
         began = time.monotonic()
         asked = [dataset.pictures[row] for row in rows]
+        before = 0
+        if afar is not None and where == "cpu":
+            with reporter.step("Embedding on other machines", len(asked)) as advance:
+                before = embed_afar(asked, backbone, by, afar, cache=cache, advance=advance)
+            began = time.monotonic()
         features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares)
         used = used or features.engine
         # What plans a training by it goes through the shipped engine: another's pace would promise too much.
@@ -78,7 +86,7 @@ def embed_dataset(
             pace = pace or (time.monotonic() - began) / features.computed
         vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
-        computed, reused = computed + features.computed, reused + features.reused
+        computed, reused = computed + features.computed + before, reused + features.reused - before
     if used is not None and used.startswith("openvino-") and used.endswith("-bfloat16"):
         _correct(vectors, dataset, problems, backbone, cache, reporter)
     seconds = time.monotonic() - started
