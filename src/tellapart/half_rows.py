@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tellapart.errors import DataError
 from tellapart.storage import cache_folder, storage_errors
 
-IN_MEMORY = 2**30  # bytes of float32; more go to disk
+IN_MEMORY = 2**29  # bytes of float32, of which learning holds a few copies; more go to disk
 AT_ONCE = 50_000  # rows that are held in float32 at a time, where all of them are asked for
 
 Floats = NDArray[np.float32]
