@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,9 +51,19 @@ NOUNS: Mapping[str, str] = {
     "variants": "个变体",
     "group": "组",
     "groups": "组",
+    "cluster": "簇",
+    "clusters": "簇",
     "embeddings": "个嵌入",
     "epoch": "轮",
     "epochs": "轮",
+    "worker": "个工作进程",
+    "workers": "个工作进程",
+    "machine": "台机器",
+    "machines": "台机器",
+    "part": "个部分",
+    "parts": "个部分",
+    "CPU": "个 CPU",
+    "CPUs": "个 CPU",
 }
 # Alone, as what is told about.
 THINGS: Mapping[str, str] = {
@@ -74,6 +85,11 @@ BENDING: Mapping[str, str] = {
     **dict.fromkeys(("its", "their"), "其"),
     **dict.fromkeys(("it", "them", "they"), "它"),
 }
+# What stands before a placeholder of what people type (a flag, a setting's name, what kind of name it is), and behind it.
+_BEFORE_TYPED = re.compile(
+    r"(--[a-z][a-z-]*[ =]|[\w.]=|[\w.] = |/|\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
+)
+_BEHIND_TYPED = re.compile(r"[/=]|\.[a-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,18 @@ class Sentence:
             at += len(piece)
         found = _pattern(self.pieces).fullmatch(line)
         return None if found is None else found.groups()
+
+
+@functools.lru_cache(maxsize=512)
+def typed_places(pieces: tuple[str, ...]) -> frozenset[int]:
+    """Which placeholders, counted from 0, hold what people type: a flag's value, a setting, a name, any part of a command."""
+    found, before = set(), ""
+    for number, (piece, behind) in enumerate(itertools.pairwise(pieces)):
+        before += piece
+        if _BEFORE_TYPED.search(before) or _BEHIND_TYPED.match(behind) or before.count("`") % 2:
+            found.add(number)
+        before += "x"  # what is put in
+    return frozenset(found)
 
 
 @functools.lru_cache(maxsize=512)

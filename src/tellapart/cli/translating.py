@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence
+from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence, typed_places
 
 MOST_DEPTH = 4  # sentences within sentences
 _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
@@ -77,7 +77,11 @@ def _filled(line: str, depth: int) -> str | None:
     if best is None:
         return None
     sentence, values = best
-    said = {place: _put_in(value, depth) for place, value in zip(sentence.places, values, strict=True)}
+    typed = typed_places(sentence.pieces)
+    said = {
+        place: value if number in typed else _put_in(value, depth)
+        for number, (place, value) in enumerate(zip(sentence.places, values, strict=True))
+    }
     end = ""
     if not sentence.pieces[-1] and (last := said[sentence.places[-1]]).endswith(".") and not last.endswith(".."):
         said[sentence.places[-1]], end = last[:-1], "。"  # of the sentence, not of what was put in

@@ -1,4 +1,4 @@
-"""Look at every file once: can it be read, what does it hold. In: paths. Out: list[Inspection]. Next: audit.py."""
+"""Look at every file once: can it be read, what does it hold. In: paths. Out: Inspections. Next: packed_inspections.py."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
 from tellapart.data.known_hashes import KnownHashes
 from tellapart.data.looks import look_at
+from tellapart.data.packed_inspections import PackedInspections
 from tellapart.data.perceptual_hash import perceptual_hash
 from tellapart.data.remembered import TARGET, Memory, decode_kept, encode, memory_key
 from tellapart.data.thumbnails import Shelf
@@ -62,12 +63,13 @@ def inspect_all(
     seen: Seen | None = None,
     shown: Shown | None = None,
     many: int = MANY,
-) -> list[Inspection]:
+) -> Sequence[Inspection]:
     """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
 
     A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed; of every other
     that can be decoded `seen` gets the picture in grey and `shown` in colour (as `decode` gives it for TARGET), on the
-    worker's thread. From `many` files on their thumbnails lie on disk.
+    worker's thread. From `many` files on their thumbnails lie on disk, and what
+    was seen is packed.
     `advance` is called in the calling thread with the number of files that were finished since its last call.
     Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
     """
@@ -82,20 +84,23 @@ def inspect_all(
         for start in range(0, len(paths), size)
     ]
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="inspect")
+    found: list[Inspection] | PackedInspections = [] if shelf is None else PackedInspections(len(paths))
     reported = 0
     try:
-        for future in [executor.submit(task.run) for task in tasks]:
+        for task, future in zip(tasks, [executor.submit(task.run) for task in tasks], strict=True):
             while not future.done():
                 wait([future], timeout=_SECONDS_BETWEEN_REPORTS)
-                finished = sum(len(task.found) for task in tasks)
+                finished = len(found) + sum(len(one.found) for one in tasks)
                 if advance is not None and finished > reported:
                     advance(finished - reported)
                     reported = finished
             future.result()
+            for inspection in task.found:
+                found.append(inspection)
+            task.found.clear()
     finally:
         stop.set()
         executor.shutdown(wait=True, cancel_futures=True)
-    found = [inspection for task in tasks for inspection in task.found]
     hashes.learn(found)
     if advance is not None and len(found) > reported:
         advance(len(found) - reported)
