@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tellapart.data.dataset import Dataset
 from tellapart.data.examples import SPLITS, PictureFile
 from tellapart.data.packed_pictures import pictures_at
+from tellapart.features.afar import Afar, embed_afar
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.corrected import FEWEST, KNOWN, correct
@@ -58,13 +59,15 @@ def embed_dataset(
     *,
     engine: EngineChoice = SHIPPED,
     squares: Squares | None = None,
+    afar: Afar | None = None,
     most_bytes: int = IN_MEMORY,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
 
     Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
     pictures are embedded by. What is computed on a CPU in bfloat16 is corrected by some pictures in float32, too; a training split
-    too small for that is float32 throughout. Those that are more than `most_bytes` in float32 lie on disk in 16 bits.
+    too small for that is float32 throughout. Those that are more than `most_bytes` in float32 lie on disk in 16 bits. `afar`
+    computes first what is for a CPU and not in the cache.
     Raises: DataError when a split has no picture left; StorageError where the disk has no room for them.
     """
     started = time.monotonic()
@@ -76,6 +79,11 @@ def embed_dataset(
     for rows, where, by in _shares(dataset, device, engine, reporter):
         began = time.monotonic()
         asked = pictures_at(dataset.pictures, rows)
+        before = 0
+        if afar is not None and where == "cpu":
+            with reporter.step("Embedding on other machines", len(asked)) as advance:
+                before = embed_afar(asked, backbone, by, afar, cache=cache, advance=advance)
+            began = time.monotonic()
         into = vectors.part(rows) if isinstance(vectors, HalfRows) else None
         features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares, into=into)
         used = used or features.engine
@@ -85,7 +93,7 @@ def embed_dataset(
         if isinstance(vectors, np.ndarray):
             vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
-        computed, reused = computed + features.computed, reused + features.reused
+        computed, reused = computed + features.computed + before, reused + features.reused - before
     if used is not None and used.startswith("openvino-") and used.endswith("-bfloat16"):
         _correct(vectors, dataset, problems, backbone, cache, reporter)
     seconds = time.monotonic() - started

@@ -68,7 +68,7 @@ def extract(
     what the audit saw. `advance` is told how many pictures are done. Where there are rows `into` which they go, [N, D], the
     answer holds none; those with a problem stay as they are.
     """
-    tag = _tag(preprocessing, fingerprint, engine.name, stages)
+    tag = tag_of(preprocessing, fingerprint, engine.name, stages)
     vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32) if into is None else into
     first_row: dict[str, int] = {}
     for row, picture in enumerate(pictures):
@@ -196,7 +196,8 @@ def _embed(pixels: _Pixels, rows: list[int], engine: Engine, stop: threading.Eve
     return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
 
 
-def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str, stages: tuple[int, ...]) -> str:
+def tag_of(preprocessing: Preprocessing, fingerprint: str, engine: str, stages: tuple[int, ...]) -> str:
+    """How the keys of embeddings begin in the cache, before the content's hash."""
     # Of the last layer alone the key is what it was before the stages were joined: what is in the cache stays known.
     text = repr((sorted(preprocessing.identity().items()), fingerprint, engine, *([stages] if stages else [])))
     return hashlib.sha256(text.encode()).hexdigest()[:16] + ":"
