@@ -38,11 +38,17 @@ def test_rooms(
         ({"parallel": 0}, "--parallel is 0; it is how many trials run at once, 1 or more. Give another number."),
         (
             {"cpus": 0.0},
-            "a trial cannot have --cpus 0 and --gpus 0: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other numbers.",
+            (
+                "a trial cannot have --cpus 0 and --gpus 0: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other "
+                "numbers."
+            ),
         ),
         (
             {"gpus": -1.0},
-            "a trial cannot have --cpus 1 and --gpus -1: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other numbers.",
+            (
+                "a trial cannot have --cpus 1 and --gpus -1: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other "
+                "numbers."
+            ),
         ),
         (
             {"parallel": 5, "cpus": 0.5},

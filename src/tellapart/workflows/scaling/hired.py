@@ -100,7 +100,7 @@ class Hired(Generic[_Order]):
         self._ray, self._lost = ray, lost
         options = {"num_cpus": room.cpus, "num_gpus": room.gpus, "max_restarts": 0, "max_concurrency": 1}
         self._hire = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
-        self._desk = ray.remote(_Desk).options(num_cpus=0, max_concurrency=1_000).remote() if listens else None
+        self._desk = _desk(ray) if listens else None
         self._asking = None if self._desk is None else self._desk.take.remote()
         self._never_came = 0
         self._at_work: dict[Any, tuple[_Place, _Order, Told]] = {}
@@ -248,6 +248,14 @@ class _Desk:
         waiting = self._answers.pop(number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(stop)
+
+
+def _desk(ray: Any) -> Any:
+    """One on this machine, which ends with who began the orders."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(_Desk).options(num_cpus=0, max_concurrency=1_000, scheduling_strategy=here).remote()
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from tellapart.errors import MachineError, one_line
 from tellapart.runtime import cores
 
-_TRIES = 3
+_TRIES = 4
 _STORE_BYTES = 200 * 2**20  # of shared memory: paths and results pass through it, no pictures
 _LEAST_STORE_BYTES = 80 * 2**20  # Ray takes no less
 _LOOPBACK = "127.0.0.1"
