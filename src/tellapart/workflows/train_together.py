@@ -22,7 +22,7 @@ from tellapart.storage import cache_folder
 from tellapart.workflows.scaling.connection import connected
 from tellapart.workflows.scaling.launch import TOLD, Launch, begin_launch
 from tellapart.workflows.scaling.telling import Retelling
-from tellapart.workflows.scaling.together import WorkerShare, Together, share_out
+from tellapart.workflows.scaling.together import Together, WorkerShare, share_out
 from tellapart.workflows.take_part import TrainingOrder, begun_run, take_part
 
 _LISTEN_SECONDS = 0.3
