@@ -99,7 +99,7 @@ class Hired(Generic[_Order]):
 
         self._ray, self._lost = ray, lost
         options = {"num_cpus": room.cpus, "num_gpus": room.gpus, "max_restarts": 0, "max_concurrency": 1}
-        self._hire = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
+        self._hire: Callable[[], Any] = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
         self._desk = _desk(ray) if listens else None
         self._asking = None if self._desk is None else self._desk.take.remote()
         self._never_came = 0
