@@ -27,6 +27,8 @@ CALLS = (
     "train masks --epochs -1",
     "train masks --kfold 1",
     "train masks --set network.dropout=3",
+    "train masks --set loop.loss=hing",
+    "network nosuch.toml",
     "train masks --set augment.fill=x",
     "train masks --set loop.foo=3",
     "train masks --set loop.monitr=loss",
@@ -45,8 +47,8 @@ NAMES = re.compile(
     re.ASCII,
 )
 WORD = re.compile("[A-Za-z]{2,}")
-KNOWN = {"tellapart", "masks", "train", "test", "background", "all", "detection", "segmentation", "annotations"}
-KNOWN |= {"no", "class", "demo", "path", "mnist", "digits", "flowers", "texts", "arrays", "empty", "nosuch"}
+KNOWN = {"tellapart", "masks", "train", "test", "background", "detection", "segmentation", "annotations"}
+KNOWN |= {"class", "demo", "path", "mnist", "digits", "flowers", "texts", "arrays", "empty", "nosuch"}
 
 
 def english_words(line: str) -> list[str]:
@@ -119,3 +121,18 @@ def test_an_english_word_would_be_found() -> None:
         "is",
     ]
     assert english_words("错误：文件夹 'a b' 为空。给出 --out out.csv") == []
+
+
+def test_the_list_of_networks_says_offline_in_chinese_and_leaves_classes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tellapart.cli.main.helped", lambda command: command)
+    written = io.StringIO()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", ChineseStream(written))
+    for call in ("models", "models --all"):
+        assert execute(["--lang", "zh", *call.split()]) == 0
+    said = written.getvalue()
+    assert "  是      默认：" in said
+    assert "需下载\n" in said
+    assert not re.search(r"\b(yes|download)\b", said)
+    assert "深度：" in said
+    assert translate("yes                       12") == "yes                       12"  # a class of brain scans

@@ -13,6 +13,7 @@ import click
 from tellapart.cli.by_ray import check_with_ray, looked_at_by
 from tellapart.cli.ray_option import RayCommand, ray_option
 from tellapart.cli.reading import range_option, read_options, reading_options, told_arguments
+from tellapart.cli.speaking import said_cell
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | Non
     ]
     if pictures is None:
         pictures = {split: sum(counts[split].values()) for split in splits}
-    total = f"{'all':<30}" + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
+    total = said_cell("all", 30) + "".join(f"{pictures.get(split, 0):>12,}" for split in splits)
     return [head, *body, total]
 
 

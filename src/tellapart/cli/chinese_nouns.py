@@ -51,6 +51,8 @@ NOUNS: Mapping[str, str] = {
     "variants": "个变体",
     "group": "组",
     "groups": "组",
+    "stage": "个阶段",
+    "stages": "个阶段",
     "cluster": "簇",
     "clusters": "簇",
     "embeddings": "个嵌入",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence, typed_places
 
-MOST_DEPTH = 4  # sentences within sentences
+MOST_DEPTH = 6  # sentences within sentences
 _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
 _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later

@@ -31,5 +31,14 @@ class PicturesOf(Sequence[PictureFile]):
         place = int(self._places[index])
         return picture_file(self._entries[place], self._inspections[place])
 
+    def part(self, rows: NDArray[np.int64]) -> PicturesOf:
+        """Those of them, in that order."""
+        return PicturesOf(self._entries, self._inspections, self._places[rows])
+
     def __iter__(self) -> Iterator[PictureFile]:
         return (self[index] for index in range(len(self)))
+
+
+def pictures_at(pictures: Sequence[PictureFile], rows: NDArray[np.int64]) -> Sequence[PictureFile]:
+    """The files of some rows, made when they are asked for where the others are."""
+    return pictures.part(rows) if isinstance(pictures, PicturesOf) else tuple(pictures[row] for row in rows.tolist())

@@ -1,4 +1,4 @@
-"""Which pictures belong together, by copies and by the user's groups. In: entries, clusters. Out: groups, leaks. Next: survey.py."""
+"""Which pictures belong together, by copies and by the user's groups. In: entries, clusters. Out: groups. Next: survey.py."""
 
 from __future__ import annotations
 
