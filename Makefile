@@ -73,7 +73,7 @@ mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the test
 constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
 	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --extra dev --extra remote pyproject.toml $(VENV)/build.in --output-file constraints.txt
+		--no-emit-index-url --extra dev --extra remote --extra ray pyproject.toml $(VENV)/build.in --output-file constraints.txt
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
 	@printf 'mutmut>=3.8\n' > $(VENV)/mutants.in
