@@ -199,4 +199,5 @@ def caller_killed(folder: Path, address: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # What stands in this file is none of a module that the workers could import: it travels whole.
-    print(json.dumps(dict(main(Path(sys.argv[1])))))
+    for name, value in main(Path(sys.argv[1])):
+        print(json.dumps({name: value}), flush=True)

@@ -45,11 +45,13 @@ def came(
                 archive.add(path, f"{number}-{path.name}")
     script = Path(__file__).with_name("several_nodes.py")
     ended = subprocess.run(
-        [sys.executable, script, folder], env=ray_environment, capture_output=True, text=True, timeout=1500
+        [sys.executable, script, folder], env=ray_environment, capture_output=True, text=True, timeout=3000
     )
-    assert ended.returncode == 0, ended.stderr
-    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return found | {"folder": folder}
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found: dict[str, Any] = {"folder": folder}
+    for line in ended.stdout.splitlines():
+        found |= json.loads(line)
+    return found
 
 
 def test_three_machines_answer(came: dict[str, Any]) -> None:
