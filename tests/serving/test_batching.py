@@ -35,7 +35,7 @@ class Clock:
 class Doubling:
     """Pictures are numbers; the outputs are twice and three times as much. `gate` holds it up."""
 
-    tiled, many = False, 1
+    tiled, many, together = False, 1, 1
 
     def __init__(self) -> None:
         self.gate = threading.Event()

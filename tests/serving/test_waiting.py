@@ -23,8 +23,8 @@ def line(**options: Any) -> WaitingLine[str]:
     return WaitingLine(**{"threads": 2, "limit": 100, "max_wait": 0.1, "max_batch": 8, "max_delay": 0.0, **options})
 
 
-def names(taken: list[tuple[str, int]]) -> str:
-    return " ".join(f"{name}{index}" for name, index in taken)
+def names(taken: list[tuple[str, int, int]]) -> str:
+    return " ".join(f"{name}{index}" for name, first, count in taken for index in range(first, first + count))
 
 
 def test_requests_take_turns_a_picture_each() -> None:
@@ -47,7 +47,7 @@ def test_texts_count_for_less_than_pictures() -> None:
     one.check(10, now=0, many=16)
     with pytest.raises(Overloaded, match="at most 10 may"):
         one.check(1, now=0)
-    assert len(one.take(120)) == 120
+    assert one.take(120) == [("a", 0, 120)]
     assert one.next_size(share=8, seconds=math.inf) == 16, "fewer take as long"
     assert one.next_size(share=8, seconds=0.0) == 16, "nothing is known of how long they take"
     one.take(20)
@@ -65,7 +65,7 @@ def test_many_single_pictures_starve_no_large_request() -> None:
     for number in range(3, 9):  # for each that is done another one comes
         order += one.take(1)
         one.join(f"single{number}-", network, 1, now=0)
-    turns = [at for at, (name, _) in enumerate(order) if name == "large"]
+    turns = [at for at, (name, _, _) in enumerate(order) if name == "large"]
     assert turns == [0, 4]  # every time that the four others had theirs
 
 
@@ -212,7 +212,7 @@ def simulate(load: float, *, threads: int = 2, seconds: float = 0.012, count: in
             except Overloaded:
                 refused += 1
         while one and len(running) < threads:
-            (came, _), *more = one.take(one.next_size(share=threads, seconds=0.005))
+            (came, _, _), *more = one.take(one.next_size(share=threads, seconds=0.005))
             assert not more
             spent = seconds * chance.uniform(0.7, 1.3)
             heapq.heappush(running, (now + spent, spent, came))

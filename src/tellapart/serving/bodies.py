@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pydantic_core
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -88,7 +89,13 @@ class SafeJSON(JSONResponse):
 
 
 def to_json(content: Any) -> bytes:
-    """JSON in UTF-8, without spaces."""
+    """JSON in UTF-8, without spaces. Raises: ValueError for what is no number."""
+    try:
+        written = pydantic_core.to_json(content)  # a tenth of json's time, most of it for numbers
+        if b"NaN" not in written and b"Infinity" not in written:
+            return written
+    except (ValueError, UnicodeError):
+        pass  # half of a surrogate pair
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")
 

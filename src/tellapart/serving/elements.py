@@ -16,7 +16,7 @@ from tellapart.serving.bodies import shown
 from tellapart.serving.pictures import TEXT
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.scaled import REMEDY
-from tellapart.texts.cleaning import as_utf8
+from tellapart.texts.cleaning import as_utf8, made_whole
 
 MAX_DIMENSIONS = 4
 _PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
@@ -81,7 +81,14 @@ def flattened(values: Sequence[Any], name: str) -> list[Any]:
     )
 
 
-def as_bytes(value: Any, name: str) -> bytes:
+def as_elements(values: list[Any], name: str) -> Sequence[str | bytes]:
+    """The elements of BYTES: files, or texts as they are, as Triton takes strings. Raises: Refusal."""
+    if name == TEXT and set(map(type, values)) == {str}:
+        return made_whole(values)
+    return [_as_bytes(value, name) for value in values]
+
+
+def _as_bytes(value: Any, name: str) -> bytes:
     """A picture file in JSON is base64, since JSON has no bytes."""
     if name == TEXT and isinstance(value, str):  # itself, as Triton takes strings
         return as_utf8(value)

@@ -39,7 +39,7 @@ from tellapart.serving.tensors import (
     holds_files,
 )
 from tellapart.serving.tfserving_described import DECISIONS, DEFAULT, PREPARED, SIGNATURES, write_metadata, write_status
-from tellapart.texts.cleaning import as_utf8
+from tellapart.texts.cleaning import as_utf8, made_whole
 
 _KEYS = {"signature_name", "instances", "inputs"}
 
@@ -48,7 +48,7 @@ _KEYS = {"signature_name", "instances", "inputs"}
 class PredictRequest:
     """A predict request, read."""
 
-    pictures: list[Picture]
+    pictures: Sequence[Picture]
     signature: str
     columns: bool  # it came as `inputs`, and is answered as `outputs`
 
@@ -125,7 +125,7 @@ def read_predict(body: Mapping[str, Any], *, texts: bool = False, accept: Accept
         if not rows:
             raise Refusal("`instances` must be a list of at least one picture.")
         return PredictRequest(
-            pictures=_pictures([_unnamed(row) for row in rows], prepared, texts, accept),
+            pictures=_pictures(rows if _are_texts(rows) else list(map(_unnamed, rows)), prepared, texts, accept),
             signature=signature,
             columns=False,
         )
@@ -150,7 +150,7 @@ def outputs_of(version: Version, signature: str) -> Sequence[str]:
     return [one.name for one in version.outputs if not one.on_request]
 
 
-def read_classify(body: Mapping[str, Any], *, texts: bool = False, accept: Accept = "bytes") -> list[Picture]:
+def read_classify(body: Mapping[str, Any], *, texts: bool = False, accept: Accept = "bytes") -> Sequence[Picture]:
     """A classify request: `examples`, each with the feature `image`, or `text`. Raises: Refusal."""
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
@@ -216,15 +216,21 @@ def _rows(value: Any) -> list[Any]:
     return value
 
 
-def _pictures(rows: Sequence[Any], prepared: bool, texts: bool, accept: Accept) -> list[Picture]:
+def _pictures(rows: list[Any], prepared: bool, texts: bool, accept: Accept) -> Sequence[Picture]:
+    if texts and _are_texts(rows):
+        return made_whole(rows)
     return [_text(row, prepared) if texts else _picture(row, prepared, accept) for row in rows]
 
 
-def _text(row: Any, prepared: bool) -> Encoded:
+def _are_texts(rows: Sequence[Any]) -> bool:
+    return set(map(type, rows)) == {str}
+
+
+def _text(row: Any, prepared: bool) -> str | bytes:
     if isinstance(row, str):
-        return Encoded(as_utf8(row))
+        return as_utf8(row)
     if isinstance(row, dict) and set(row) == {"b64"} and not prepared:
-        return Encoded(from_base64(row["b64"], "b64"))
+        return from_base64(row["b64"], "b64")
     if prepared:
         raise Refusal('the signature "prepared" takes pixels, and the model takes texts. Leave it out.')
     raise Refusal(f'a text is {shown(row)[:40]!r}; it must be a string, or {{"b64": "..."}} of one in UTF-8.')

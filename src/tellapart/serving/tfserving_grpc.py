@@ -61,7 +61,8 @@ class PredictionMethods:
             )
         wanted = [Wanted(name=name) for name in request.output_filter or outputs_of(version, signature)]
         check_outputs(version, wanted)
-        pictures = pictures_of([_picture_tensor(request.inputs, self._service.accept)], prepared=signature == PREPARED)
+        tensor = _picture_tensor(request.inputs, self._service.accept)
+        pictures = pictures_of([tensor], prepared=signature == PREPARED, texts=version.takes_texts)
         reply = await self._service.predict(version, pictures, timeout=context.time_remaining())
         outputs = await told_aside(reply, lambda: {one.name: _as_proto(one) for one in answer_tensors(reply, wanted)})
         return self._answers["Predict"](outputs=outputs, model_spec=_spec(version, signature))
