@@ -2,11 +2,11 @@
 
     python benchmarks/serving_texts.py MODEL.onnx TEXTS.txt             # a text a line; 2 minutes
 
-Alone, texts become numbers and these run through the network, so many at a time, a thread a core, in a process of its own. The server
-is asked for as many at a time (`--sizes`), by each protocol; alone and served take turns, round after round. Told are texts a second,
-and microseconds of the server's own processor time a text, which hardly hang on what else the machine does, each with its share of
-what the model alone reaches, asked for as many texts at a time: medians of the rounds. The one who asks shares the cores (`asking`, in cores), so that on few
-cores the texts a second are less than the server could.
+Alone, texts become numbers and these run through the network, so many at a time, a thread a core, in a process of its own.
+The server is asked for as many at a time (`--sizes`), by each protocol; alone and served take turns, round after round. Told
+are texts a second, and microseconds of the server's own processor time a text, which hardly hang on what else the machine
+does, each with its share of what the model alone reaches, asked for as many texts at a time: medians of the rounds. The one
+who asks shares the cores (`asking`, in cores), so that on few cores the texts a second are less than the server could.
 """
 
 from __future__ import annotations

@@ -56,6 +56,17 @@ def test_texts_count_for_less_than_pictures() -> None:
     assert one.next_size(share=1, seconds=math.inf) == 128
 
 
+def test_texts_take_turns_sixteen_at_a_time_and_are_not_shared_by_threads() -> None:
+    one, texts = line(), Network()
+    one.join("a", texts, 40, now=0, many=16, together=128)
+    one.join("b", texts, 20, now=0, many=16, together=128)
+    assert one.next_size(share=2, seconds=math.inf) == 60
+    assert one.take(44) == [("a", 0, 16), ("b", 0, 16), ("a", 16, 12)]
+    assert one.pictures == 16
+    assert one.take(100) == [("b", 16, 4), ("a", 28, 12)]
+    assert not one
+
+
 def test_many_single_pictures_starve_no_large_request() -> None:
     one, network = line(), Network()
     one.join("large", network, 3, now=0)

@@ -39,6 +39,12 @@ class Version:
     stamp: tuple[int, int, int]  # of the file that it was opened from
     gallery: Gallery | None = None  # training pictures to show beside an answer, where it was shipped with some
     statistics: Statistics = field(default_factory=Statistics)
+    outputs: list[Output] = field(init=False)  # the tensors that it answers with
+
+    def __post_init__(self) -> None:
+        manifest, outputs = self.model.manifest, self.model.session.outputs
+        told = self.answering.describe(manifest.record, classes=manifest.classes, outputs=outputs)
+        object.__setattr__(self, "outputs", told)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -49,12 +55,6 @@ class Version:
     def answering(self) -> Answering[Any, Any]:
         """How its task prepares, decides and tells."""
         return ANSWERINGS[self.model.manifest.task]
-
-    @property
-    def outputs(self) -> list[Output]:
-        """The tensors that it answers with."""
-        manifest = self.model.manifest
-        return self.answering.describe(manifest.record, classes=manifest.classes, outputs=self.model.session.outputs)
 
     @property
     def explainable(self) -> bool:

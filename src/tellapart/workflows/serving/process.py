@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -80,6 +81,7 @@ async def _serve(
         grpc, grpc_port = _open_grpc(options, service, limits, keys)
     ports = Ports(host=options.host, http=http.getsockname()[1], grpc=grpc_port)
     stop = stop_on_signals()
+    gc.freeze()  # what is there now stays, and is not looked through again and again while answers are made
     looking = asyncio.create_task(keep_fresh(service, seconds=options.poll)) if _polls(options) else None
     try:
         await listen(
