@@ -35,7 +35,7 @@ class Clock:
 class Doubling:
     """Pictures are numbers; the outputs are twice and three times as much. `gate` holds it up."""
 
-    tiled, many, together = False, 1, 1
+    tiled, many, together, item = False, 1, 1, "picture"
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -319,7 +319,7 @@ def test_a_queue_that_stands_is_kept_short_in_time() -> None:
             burst = [asyncio.create_task(one.submit(network, [n], timeout=PATIENCE)) for n in (1, 2)]
             await entered(one, 2)  # a burst is taken
             clock.seconds = 0.65
-            with pytest.raises(Overloaded, match=r"a picture waits 800 ms now, and at most 200 ms is allowed\. Send"):
+            with pytest.raises(Overloaded, match=r"a request waits 800 ms now, and at most 200 ms is allowed\. Send"):
                 one.check_room(1)
             with pytest.raises(Overloaded):
                 await one.submit(network, [3], timeout=PATIENCE)
@@ -384,7 +384,7 @@ def test_who_would_be_late_is_told_before_it_is_begun() -> None:
             first = await held_up(one, network)
             second = asyncio.create_task(one.submit(network, [1], timeout=PATIENCE))
             await entered(one, 1)
-            with pytest.raises(Overloaded, match=r"a picture waits 50 ms now, and this request allows 10 ms"):
+            with pytest.raises(Overloaded, match=r"a request waits 50 ms now, and this one allows 10 ms"):
                 await one.submit(network, [2], timeout=0.01)
             network.gate.set()
             await asyncio.gather(first, second)

@@ -40,12 +40,12 @@ def test_requests_take_turns_a_picture_each() -> None:
 
 def test_texts_count_for_less_than_pictures() -> None:
     one, texts = line(limit=10), Network()
-    one.join("a", texts, 150, now=0, many=16)
+    one.join("a", texts, 150, now=0, many=16, item="text")
     assert one.next_size(share=2, seconds=math.inf) == 75
-    with pytest.raises(Overloaded, match="150 pictures are waiting, and at most 10 may"):
+    with pytest.raises(Overloaded, match="150 texts are waiting, and at most 160 may"):
         one.check(11, now=0, many=16)
     one.check(10, now=0, many=16)
-    with pytest.raises(Overloaded, match="at most 10 may"):
+    with pytest.raises(Overloaded, match="150 texts are waiting"):
         one.check(1, now=0)
     assert one.take(120) == [("a", 0, 120)]
     assert one.next_size(share=8, seconds=math.inf) == 16, "fewer take as long"
@@ -117,7 +117,7 @@ def test_a_burst_is_taken_and_a_standing_queue_is_not() -> None:
         one.join(str(number), network, 1, now=5.0)
     one.check(1, now=5.09)
     with pytest.raises(
-        Overloaded, match=r"^a picture waits 300 ms now, and at most 100 ms is allowed\. Send .* again later\.$"
+        Overloaded, match=r"^a request waits 300 ms now, and at most 100 ms is allowed\. Send .* again later\.$"
     ):
         one.check(1, now=5.11)
     one.take(20)
@@ -149,7 +149,7 @@ def test_without_a_bound_four_pictures_a_thread_may_wait_and_fifty_milliseconds(
         one.join("more", network, 1, now=0)
     one.check(1, now=9)
     one.join("one too many", network, 1, now=0)
-    with pytest.raises(Overloaded, match="a picture waits"):
+    with pytest.raises(Overloaded, match="a request waits"):
         one.check(1, now=9)
 
 
@@ -169,7 +169,7 @@ def test_a_request_that_would_be_late_is_not_begun() -> None:
     one, network = line(), Network()
     one.learn(network, seconds=0.1, pictures=1)
     one.join("a", network, 1, now=0)
-    with pytest.raises(Overloaded, match=r"^a picture waits 50 ms now, and this request allows 20 ms\. Send"):
+    with pytest.raises(Overloaded, match=r"^a request waits 50 ms now, and this one allows 20 ms\. Send"):
         one.check(1, now=0, patience=0.02)
     one.check(1, now=0, patience=0.06)
 

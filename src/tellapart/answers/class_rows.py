@@ -25,12 +25,29 @@ class TellsMany(Protocol):
 class ClassColumns(Protocol):
     """What is said of N pictures or texts, as arrays."""
 
-    classes: tuple[str, ...]
-    probabilities: NDArray[np.float32]  # [N, K]
-    sets: NDArray[np.bool_] | None  # [N, K]
-    unknown: NDArray[np.bool_] | None  # [N]
-    novelty: NDArray[np.float32] | None  # [N]
-    warnings: tuple[str, ...]  # N, or empty
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """K names."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """[N, K]."""
+
+    @property
+    def sets(self) -> NDArray[np.bool_] | None:
+        """[N, K]."""
+
+    @property
+    def unknown(self) -> NDArray[np.bool_] | None:
+        """[N]."""
+
+    @property
+    def novelty(self) -> NDArray[np.float32] | None:
+        """[N]."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """N, or empty."""
 
 
 def class_rows(answers: ClassColumns, *, top: int, figures: Figures) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ _LEAST = 1e-12  # of a probability
 
 Chances = Callable[[Sequence[str]], NDArray[np.float32]]  # N cleaned texts -> probabilities [N, K]
 # Votes, squares, biases, and which n-grams are of another writing.
-Table = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], "NDArray[np.bool_] | None"]
+Table = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

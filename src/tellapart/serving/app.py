@@ -89,7 +89,7 @@ class _Operations:
         self._parts = parts
         self._known = {
             endpoint: (protocol, _name(route))
-            for protocol, routes in reversed(parts.items())
+            for protocol, routes in reversed(list(parts.items()))
             for route in reversed(routes)
             if (endpoint := getattr(route, "endpoint", None)) is not None
         }

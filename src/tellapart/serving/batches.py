@@ -24,6 +24,11 @@ class Network(Protocol):
         ...
 
     @property
+    def item(self) -> str:
+        """What it takes, in a word: picture, text."""
+        ...
+
+    @property
     def together(self) -> int:
         """So many inputs cost little more than one: fewer are not shared by threads. 1 of pictures, mostly 128 of texts.
 

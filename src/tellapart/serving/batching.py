@@ -96,9 +96,7 @@ class Batcher:
             async with asyncio.timeout(timeout):
                 return await request.answer
         except TimeoutError:
-            raise Late(
-                f"the answer was not there within {timeout:g} s. Send fewer pictures, or allow more time."
-            ) from None
+            raise Late(f"the answer was not there within {timeout:g} s. Send less, or allow more time.") from None
         finally:
             request.given_up = True
 
@@ -118,7 +116,7 @@ class Batcher:
         count, now = len(pictures), self._now()
         if count > (most := self.limit * network.many):
             raise TooLarge(
-                f"{count:,} pictures in one request; at most {most:,} are taken, as many as may wait (--queue). "
+                f"{count:,} {network.item}s in one request; at most {most:,} are taken, as many as may wait (--queue). "
                 "Send several requests."
             )
         loop = asyncio.get_running_loop()
@@ -137,7 +135,9 @@ class Batcher:
         )
         with self._changed:
             self._check(count, now=now, patience=timeout, many=network.many)
-            self._line.join(request, network, count, now=now, many=network.many, together=network.together)
+            self._line.join(
+                request, network, count, now=now, many=network.many, together=network.together, item=network.item
+            )
             self._changed.notify(-(-count // network.together))
         return request
 

@@ -81,11 +81,15 @@ def flattened(values: Sequence[Any], name: str) -> list[Any]:
     )
 
 
-def as_elements(values: list[Any], name: str) -> Sequence[str | bytes]:
+def as_elements(values: list[Any], name: str) -> list[Any]:
     """The elements of BYTES: files, or texts as they are, as Triton takes strings. Raises: Refusal."""
     if name == TEXT and set(map(type, values)) == {str}:
         return made_whole(values)
     return [_as_bytes(value, name) for value in values]
+
+
+# What an element is in JSON: a file, or a text.
+_IN_JSON = ("a picture file in JSON is a string in base64, or a data: URI", "a text in JSON is a string")
 
 
 def _as_bytes(value: Any, name: str) -> bytes:
@@ -97,9 +101,7 @@ def _as_bytes(value: Any, name: str) -> bytes:
     if isinstance(value, dict) and set(value) == {"b64"}:
         value = value["b64"]
     if not isinstance(value, str):
-        raise Refusal(
-            f"input {shown(name)!r} holds {shown(value)[:40]!r}; a picture file in JSON is a string in base64, or a data: URI."
-        )
+        raise Refusal(f"input {shown(name)!r} holds {shown(value)[:40]!r}; {_IN_JSON[name == TEXT]}.")
     return from_base64(value, name)
 
 
@@ -117,7 +119,7 @@ def from_base64(text: Any, name: str) -> bytes:
     except (UnicodeEncodeError, binascii.Error):
         pass
     raise Refusal(
-        f"{shown(name)!r} holds a picture that is not base64. Send base64 of the file's bytes, without line breaks."
+        f"{shown(name)!r} holds a file that is not base64. Send base64 of the file's bytes, without line breaks."
     )
 
 

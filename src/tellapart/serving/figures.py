@@ -30,4 +30,4 @@ def figures(values: NDArray[Any]) -> NDArray[np.float64]:
     # Below 1e-16, from 1e7, below 0, no number; or so near the middle of two that the product's own rounding could decide.
     for index in np.flatnonzero(~usual | (np.abs(np.abs(scaled - whole) - 0.5) < 1e-6)).tolist():
         told[index] = figure(flat[index])
-    return told.reshape(found.shape)
+    return np.asarray(told.reshape(found.shape), dtype=np.float64)

@@ -44,7 +44,7 @@ class Metrics:
         )
         self.stage = Histogram(
             "tellapart_stage_seconds",
-            "Queue: a picture, or texts taken together; decoding and network: a batch.",
+            "Queue: a picture; decoding and network: a batch.",
             ["stage"],
             buckets=_SECONDS,
             registry=registry,
@@ -109,7 +109,7 @@ class Metrics:
         """A batch has run; called from the worker threads."""
         self.queue.set(self._waiting())
         self.batch.observe(times.pictures)
-        for waited in times.waited:
+        for waited in times.waited:  # of texts that were taken together once
             self._queued.observe(waited)
         self._decoding.observe(times.decoding)
         self._running.observe(times.running)

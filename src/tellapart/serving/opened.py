@@ -22,7 +22,7 @@ from tellapart.serving.gallery import NAME, Gallery, read_gallery
 from tellapart.serving.pictures import IMAGE, TEXT, Picture, make_ready, make_tiles, text_of
 from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found
-from tellapart.texts.inputs import as_input
+from tellapart.texts.inputs import TextInputs, as_input
 
 _USUAL = EngineChoice()
 TEXTS_A_PICTURE = 16
@@ -79,9 +79,15 @@ class Version:
         return TEXTS_A_PICTURE if self.takes_texts else 1
 
     @property
+    def item(self) -> str:
+        """What it takes, in a word: picture, text."""
+        return self.answering.item
+
+    @property
     def together(self) -> int:
         """So many inputs cost little more than one; see Network."""
-        return int(self.model.inputs.at_once) if self.takes_texts else 1
+        inputs = self.model.inputs
+        return inputs.at_once if isinstance(inputs, TextInputs) else 1
 
     @property
     def input(self) -> str:
@@ -103,8 +109,11 @@ class Version:
         return self.model.compute(inputs, (*self.answering.outputs, *beside))
 
     def run_texts(self, texts: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """The same of N texts, none of which is refused."""
-        return self.run(as_input(texts, self.model.inputs))
+        """The same of N texts, none of which is refused. Raises: ValueError for a model of pictures."""
+        inputs = self.model.inputs
+        if not isinstance(inputs, TextInputs):
+            raise ValueError(f"{self.model.path} takes no texts")
+        return self.run(as_input(texts, inputs))
 
     def run_columns(self, inputs: Sequence[Any]) -> Columns:
         """What the task reads of N texts, and why those were not read that could not be."""
@@ -186,6 +195,8 @@ def _warm_up(version: Version, file: Path) -> None:
         arrays = _first_answer(version)
         fits = version.answering.fits(arrays, version.classes)
     except Exception as error:
-        raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error
+        raise ModelFileError(
+            f"{file} fails on its first {version.item} ({type(error).__name__}). Train it again."
+        ) from error
     if not fits:
         raise ModelFileError(f"{file} gives no answers with its {len(version.classes)} classes. Train it again.")

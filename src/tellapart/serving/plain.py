@@ -84,7 +84,7 @@ class _PlainEndpoints:
                 "several requests."
             )
         if explain and count > MOST_EXPLAINED:
-            raise Refusal(f"{count} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
+            raise Refusal(f"{count} {version.item}s to explain; at most {MOST_EXPLAINED} in one request. Send several.")
         reply = await self._service.predict(version, _pictures(version, sent))
         rows = await told_aside(reply, lambda: describe(reply, told, sent.names, top, least))
         if neighbours:
@@ -96,7 +96,7 @@ class _PlainEndpoints:
         failed = all(reply.errors)
         body: dict[str, Any] = {"model": version.name, "version": version.number, "predictions": rows}
         if failed:
-            body["error"] = f"no picture can be used. The first: {reply.errors[0]}."
+            body["error"] = f"no {version.item} can be used. The first: {reply.errors[0]}."
         return SafeJSON(body, status_code=400 if failed else 200)
 
     async def models(self, request: Request) -> Response:

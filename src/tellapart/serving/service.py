@@ -60,7 +60,7 @@ class Reply:
         """All answers as arrays [N, ...], under the names of the version's outputs. Raises: Refusal unless all could be read."""
         for index, error in enumerate(self.errors, 1):
             if error:
-                raise Refusal(f"picture {index} of {len(self.errors)} cannot be used: {error}.")
+                raise Refusal(f"{self.version.item} {index} of {len(self.errors)} cannot be used: {error}.")
         return self.version.answering.tensors(self.decided)
 
 

@@ -112,7 +112,7 @@ def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any, a
 def check_count(count: int) -> None:
     """Raises: TooLarge when a request has more pictures than it may."""
     if count > MAX_PICTURES:
-        raise TooLarge(f"{count:,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests.")
+        raise TooLarge(f"{count:,} inputs in one request; at most {MAX_PICTURES:,} are taken. Send several requests.")
 
 
 def to_raw(tensor: Tensor) -> bytes:
@@ -142,14 +142,20 @@ def pictures_of(inputs: Sequence[Tensor], *, prepared: bool, texts: bool = False
     if tensor.shape:
         check_count(tensor.shape[0])
     if isinstance(tensor.data, list):
+        if texts and prepared:
+            raise Refusal("`prepared` is for pixels, and the model takes texts. Leave it out.")
         if prepared:
             raise Refusal("`prepared` is for UINT8 pixels; picture files are prepared by the server.")
         if tensor.shape[1:] not in ((), (1,)) or not tensor.shape:  # [N, 1] is how batching models of Triton have it
-            raise Refusal(f"input {IMAGE!r} is BYTES {list(tensor.shape)}; picture files come as BYTES [N].")
+            raise Refusal(
+                f"input {shown(tensor.name)!r} is BYTES {list(tensor.shape)}; files and texts come as BYTES [N]."
+            )
         if texts:
             return tensor.data
         return [Encoded(as_utf8(one) if isinstance(one, str) else one) for one in tensor.data]
     shape = tensor.data.shape
+    if texts:
+        raise Refusal(f"input {shown(tensor.name)!r} is {tensor.datatype} {list(shape)}; texts come as BYTES [N].")
     if tensor.datatype != "UINT8" or len(shape) != 4 or shape[3] != 3:
         raise Refusal(
             f"input {IMAGE!r} is {tensor.datatype} {list(shape)}; it must be BYTES [N] (picture files) or UINT8 [N, H, W, 3]."
@@ -161,7 +167,7 @@ def check_inputs(names: Sequence[Any]) -> None:
     """Raises: Refusal when they are other than the one that there is."""
     if len(names) != 1 or names[0] not in (IMAGE, TEXT):
         listed = ", ".join(repr(shown(name)) for name in names[:10])[:200] or "none"
-        raise Refusal(f"the inputs are {listed}; there must be one, named {IMAGE!r}.")
+        raise Refusal(f"the inputs are {listed}; there must be one, named {IMAGE!r}, or {TEXT!r} of texts.")
 
 
 def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:

@@ -123,7 +123,7 @@ def read_predict(body: Mapping[str, Any], *, texts: bool = False, accept: Accept
     if "instances" in body:
         rows = _rows(body["instances"])
         if not rows:
-            raise Refusal("`instances` must be a list of at least one picture.")
+            raise Refusal(f"`instances` must be a list of at least one {'text' if texts else 'picture'}.")
         return PredictRequest(
             pictures=_pictures(rows if _are_texts(rows) else list(map(_unnamed, rows)), prepared, texts, accept),
             signature=signature,
@@ -132,7 +132,7 @@ def read_predict(body: Mapping[str, Any], *, texts: bool = False, accept: Accept
     column = _unnamed(body["inputs"])
     rows = [column] if _is_one(column) or isinstance(column, str) else _rows(column)
     if not rows:
-        raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
+        raise Refusal(f"`inputs` must be a list, or an object that holds one as {(TEXT if texts else IMAGE)!r}.")
     return PredictRequest(pictures=_pictures(rows, prepared, texts, accept), signature=signature, columns=True)
 
 
@@ -154,12 +154,13 @@ def read_classify(body: Mapping[str, Any], *, texts: bool = False, accept: Accep
     """A classify request: `examples`, each with the feature `image`, or `text`. Raises: Refusal."""
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
-        raise Refusal(f'a classify request holds `examples`: [{{"{IMAGE}": {{"b64": "..."}}}}].')
+        told = f'"{TEXT}": "..."' if texts else f'"{IMAGE}": {{"b64": "..."}}'
+        raise Refusal(f"a classify request holds `examples`: [{{{told}}}].")
     check_count(len(examples))
     context = body.get("context", {})
     if isinstance(context, dict) and context and len(examples) > 1:
         raise Refusal(
-            f"`context` holds {_listed(context)} for {len(examples):,} examples; each has a picture of its own."
+            f"`context` holds {_listed(context)} for {len(examples):,} examples; each has an input of its own."
         )
     features = []
     for example in examples:
@@ -259,7 +260,7 @@ def _unnamed(value: Any) -> Any:
     """A named input without its name."""
     if isinstance(value, dict) and set(value) != {"b64"}:
         if set(value) not in ({IMAGE}, {TEXT}):
-            raise Refusal(f"the inputs are {_listed(value)}; there is one, named {IMAGE!r}.")
+            raise Refusal(f"the inputs are {_listed(value)}; there is one, named {IMAGE!r}, or {TEXT!r} of texts.")
         return next(iter(value.values()))
     return value
 

@@ -40,6 +40,7 @@ class _Lane:
     requests: int = 0  # that wait
     pictures: int = 0  # of them that wait
     many: int = 1  # of its inputs that count as one picture: 16 of texts, which are as quick as that
+    item: str = "picture"  # what waits, in a word
     together: int = 1  # of them that one thread takes at least, where there are as many: fewer take as long
 
 
@@ -77,22 +78,31 @@ class WaitingLine(Generic[Request]):
         `patience`: how long the request may wait; one that would be late is refused before it is begun.
         """
         if sum(lane.pictures / lane.many for lane in self._busy) + count / many > self._limit:
-            self._refuse(f"{self.pictures:,} pictures are waiting, and at most {self._limit:,} may")
+            most_that_may = self._limit * min((lane.many for lane in self._busy), default=1)
+            self._refuse(f"{self.pictures:,} {self._items} are waiting, and at most {most_that_may:,} may")
         wait, most = self.estimate(), self._longest_wait()
         if wait > patience:
-            self._refuse(f"a picture waits {_shown(wait)} now, and this request allows {_shown(patience)}")
+            self._refuse(f"a request waits {_shown(wait)} now, and this one allows {_shown(patience)}")
         if self._standing_since is not None and now - self._standing_since > most and wait > most:
-            self._refuse(f"a picture waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
+            self._refuse(f"a request waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
 
     def join(
-        self, request: Request, network: Owner, count: int, *, now: float, many: int = 1, together: int | None = None
+        self,
+        request: Request,
+        network: Owner,
+        count: int,
+        *,
+        now: float,
+        many: int = 1,
+        together: int | None = None,
+        item: str = "picture",
     ) -> None:
         """A request takes its place behind all others; `many` of the network's inputs count as one picture.
 
-        `together`: fewer of them are not given to two threads; `many` unless it is said.
+        `together`: fewer of them are not given to two threads; `many` unless it is said. `item`: what they are, in a word.
         """
         lane = self._lanes.setdefault(network, _Lane())
-        lane.many, lane.together = many, together or many
+        lane.many, lane.together, lane.item = many, together or many, item
         self._busy.add(lane)
         lane.requests += 1
         lane.pictures += count
@@ -158,6 +168,12 @@ class WaitingLine(Generic[Request]):
     def __bool__(self) -> bool:
         """Whether somebody waits."""
         return bool(self._line)
+
+    @property
+    def _items(self) -> str:
+        """What waits, in a word."""
+        kinds = {lane.item for lane in self._busy}
+        return f"{kinds.pop()}s" if len(kinds) == 1 else "pictures and texts" if kinds else "pictures"
 
     def _longest_wait(self) -> float:
         if self._max_wait is not None:

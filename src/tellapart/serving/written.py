@@ -42,7 +42,7 @@ async def read_pictures(body: bytes, request: Request) -> Sent:
     if body[: len(_DATA)].lower() == _DATA.encode():
         return _unnamed([from_base64(body.decode("latin-1"), IMAGE)])
     if not body:
-        raise Refusal("the body is empty. Send multipart/form-data, or the bytes of one picture file.")
+        raise Refusal("the body is empty. Send multipart/form-data, JSON, or the bytes of one file.")
     return _unnamed([body])
 
 
@@ -67,6 +67,7 @@ def _from_json(body: bytes) -> Sent:
     if set(found) != {IMAGE} or not texts or not all(isinstance(text, str) for text in texts):
         raise Refusal(
             f"the JSON holds {', '.join(sorted(map(shown, found)))[:80] or 'nothing'}; /predict takes "
-            f'{{"{IMAGE}": "..."}}, a picture file as base64 or as a data: URI, or a list of them. Or send the file itself.'
+            f'{{"{IMAGE}": "..."}}, a picture file as base64 or as a data: URI, {{"{TEXT}": "..."}}, a text, or a list of '
+            "them. Or send the file itself."
         )
     return _unnamed([from_base64(text, IMAGE) for text in texts])

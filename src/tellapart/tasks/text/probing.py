@@ -109,7 +109,8 @@ class NgramCandidate:
         Where more of what it knows is in another writing than most texts are, the share of that.
         """
         said = self._said.of(rows)
-        return np.maximum(np.rint(said.unknown[rows] * STEPS) / STEPS, said.other[rows])
+        strange = np.maximum(np.rint(said.unknown[rows] * STEPS) / STEPS, said.other[rows])
+        return np.asarray(strange, dtype=np.float64)
 
     @cached_property
     def _said(self) -> _Said:
