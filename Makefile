@@ -32,8 +32,8 @@ help: ## List these commands.
 demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells and predict a few.
 	@$(VENV)/bin/tellapart demo
 
-test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton, heavy converters or a store's server).
-	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton, heavy converters, Ray or a store's server).
+	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not ray and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, docs, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
@@ -55,8 +55,9 @@ spelling: $(VENV)/.installed-dev ## Check the spelling of code and documents.
 	$(IN_VENV) codespell_lib $(wildcard $(TEXTS))
 
 deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Compose and Kubernetes.
-	$(VENV)/bin/hadolint deploy/Dockerfile examples/web/Dockerfile
-	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	$(VENV)/bin/hadolint deploy/Dockerfile deploy/ray/Dockerfile examples/web/Dockerfile
+	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml)) deploy/ray/data.yaml deploy/ray/network.yaml
+	$(VENV)/bin/check-jsonschema --quiet --schemafile deploy/ray/rayjob.schema.json deploy/ray/predict.yaml deploy/ray/train.yaml
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml) examples/web/compose.yaml
 
 # Not --quiet, with which --strict sees no warning.
@@ -72,7 +73,7 @@ mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the test
 constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
 	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --extra dev --extra remote pyproject.toml $(VENV)/build.in --output-file constraints.txt
+		--no-emit-index-url --extra dev --extra remote --extra ray pyproject.toml $(VENV)/build.in --output-file constraints.txt
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
 	@printf 'mutmut>=3.8\n' > $(VENV)/mutants.in

@@ -11,7 +11,7 @@ import typing
 from pathlib import Path
 
 from tellapart.cli.main import COMMANDS, main
-from tellapart.cli.translating import chinese_sentences, chinese_words
+from tellapart.cli.translating import chinese_sentences, chinese_words, translate
 
 from .screen_sentences import PLACE, all_sentences
 
@@ -42,6 +42,25 @@ def test_what_is_put_in_stays_and_nothing_else_is_left_over() -> None:
     for english, chinese in chinese_sentences().items():
         assert sorted(PLACE.findall(english)) == sorted(PLACE.findall(chinese)), english
         assert english[:1].isspace() == chinese[:1].isspace(), english
+
+
+WORDS_OF_OURS = ("text", "mask", "boxes", "grey", "labels", "exactly", "has")  # each a value, a folder or a class, too
+TYPED = re.compile(r"(?:--[a-z][a-z-]* |=|\b(?:task|class|column|folder|named) |`[^` {}]*)(\{\d+\})(?![A-Za-z])")
+
+
+def test_what_people_type_is_never_translated() -> None:
+    """The value of a flag or setting, a name: it is filled in with a word that alone would be Chinese."""
+    found = 0
+    for english, chinese in chinese_sentences().items():
+        typed = set(TYPED.findall(english))
+        if not typed or "\n" in english or "{" in PLACE.sub("", english):
+            continue
+        for word in WORDS_OF_OURS[:: 1 if "--task" in english else 3]:
+            said = PLACE.sub(lambda place: word if place[0] in typed else f"X{place[0][1:-1]}Y", english)  # noqa: B023
+            filled = translate(said)
+            assert filled.count(word) >= sum(place in typed for place in PLACE.findall(chinese)), (said, filled)
+            found += 1
+    assert found > 300
 
 
 def test_options_and_code_are_the_same_in_both() -> None:
@@ -80,8 +99,7 @@ def test_every_word_that_stands_alone_is_there(repository: Path) -> None:
     files = [*package.glob("cli/*.py"), *package.glob("tasks/**/*.py"), *package.glob("drawing/*.py")]
     words = set().union(*map(lone_words, files))
     assert {"class", "trial", "picture"} <= words
-    keras = {"Layer (type)", "Output Shape", "Param #"}  # columns as Keras' summary calls them
-    assert sorted(words - set(chinese_words()) - set(chinese_sentences()) - keras - {""}) == []
+    assert sorted(words - set(chinese_words()) - set(chinese_sentences()) - {""}) == []
 
 
 def test_what_is_drawn_by_its_kind_is_there() -> None:

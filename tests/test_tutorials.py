@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 
 from tellapart.cli.main import execute
 from tellapart.errors import SettingsError
+from tellapart.models.classics import Block, Dense
 from tellapart.settings.flags import tables
 from tellapart.settings.reading import make_settings, merge, parse_assignment, read_recipe
 from tellapart.settings.space import parse_try
 from tellapart.settings.space_checking import checked_space
+from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.demo_sets import DEMO_SETS
 
 from .tutorials.documents import (
@@ -174,6 +177,25 @@ def test_every_chapter_is_in_both_languages_with_the_same_commands() -> None:
     for name in MATTERS:
         assert (REPOSITORY / "docs" / f"{name}.md").is_file()
     assert {path.stem for path in CHINESE.glob("*.md")} == {*CHAPTERS, *MATTERS, "tutorials", "glossary"}
+
+
+# Of tiles and texts, which chapters on other matters tell, and what only our own detector has.
+TOLD_ELSEWHERE = {"overlap", "scale", "text", "first_epochs", "first_views"}
+
+
+def test_every_setting_of_network_augmentation_and_loop_is_named_in_chinese() -> None:
+    chinese = "".join(path.read_text(encoding="utf-8") for path in sorted(CHINESE.glob("*.md")))
+    parts = (TrainSettings.model_fields[part].annotation for part in ("network", "finetune", "augment", "loop"))
+    names = {name for part in parts for name in part.model_fields} - TOLD_ELSEWHERE  # type: ignore[union-attr]
+    assert len(names) > 70
+    assert {name for name in names if not re.search(rf"(?<![a-z_]){name}(?![a-z_])", chinese)} == set()
+    # What a block and a dense layer may have stands in the fourth chapter's table.
+    table = (CHINESE / "own-files.md").read_text(encoding="utf-8") + (CHINESE / "training.md").read_text(
+        encoding="utf-8"
+    )
+    for layer in (Block, Dense):
+        fields = {field.name for field in dataclasses.fields(layer)} - {"groups", "local_response_norm"}
+        assert {name for name in fields if name not in table} == set()
 
 
 def rows(document: Path) -> list[list[str]]:

@@ -20,6 +20,8 @@ TABLE = {
     "the {0} picture{1} of {2} left out": "{2} 的 {0} 张图片 {1} 不计",
     "! only {0} is told here": "! 这里只说 {0}",
     "a file of the run": "运行中的一个文件",
+    "the {0} has none; give --task {1}, or `train {2}`": "{0} 没有；加上 --task {1}，或 `train {2}`",
+    "{0} lies in {1}/{2} beside it": "{0} 在旁边的 {1}/{2} 里",
     "\nTwo lines here:\n  the second of {0}": "\n这里有两行：\n  第二行，属于 {0}",
 }
 
@@ -70,6 +72,11 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("a long name of its own is damaged; Writing the report", "a long name of its own 已损坏; 写报告"),
         ("x   is damaged by the way   is damaged", "x   is damaged by the way   is damaged"),  # cells of a table
         ("Writing the report      12", "写报告                  12"),  # columns stay below each other
+        (
+            "the text has none; give --task text, or `train text`",
+            "文本没有；加上 --task text，或 `train text`",
+        ),
+        ("mask lies in masks/text beside it", "掩膜在旁边的 masks/text 里"),  # of a path nothing
         ("nothing that is known", "nothing that is known"),
         ("只有中文", "只有中文"),
         ("", ""),

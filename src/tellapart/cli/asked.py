@@ -23,6 +23,7 @@ from tellapart.storage import storage_errors
 
 LATEST = Path("runs", "latest")  # of the folder that one stands in
 _STANDARD_INPUT = "-"
+_BARREN = "holds no picture"
 _OF_A_RUN = ("model.onnx", "recipe.toml", "unfinished.json", "latest")
 
 _LIST = ".txt"  # may be a table too, but a list of paths is more usual
@@ -57,13 +58,16 @@ def items(
 ) -> Iterator[PathItem | GivenItem]:
     """Every picture that is meant, as it comes; `own` hears of our folders that are passed over, `notes` how a list was read.
 
+    Behind what a named folder holds stands an item that says it holds none: with_barren keeps its row where that is so.
     Raises: StorageError, DataError.
     """
     for path in paths:
         if path == _STANDARD_INPUT:
             yield from _from_standard_input(own)
-        else:
-            yield from expand([path], own, tolerant=True)
+            continue
+        yield from expand([path], own, tolerant=True)
+        if os.path.isdir(path):
+            yield PathItem(path=path, named=True, error=_BARREN)
     if list_file == Path(_STANDARD_INPUT):
         yield from _from_standard_input(own)
     elif list_file is not None:
@@ -71,22 +75,39 @@ def items(
 
 
 def with_barren(answers: Iterable[Any], paths: Iterable[str], unread: Callable[[str, str], Any]) -> Iterator[Any]:
-    """The answers, then one for each folder that was named and holds no picture; `unread` makes it of a reason and a path.
+    """The answers; of those that say a folder holds no picture the true ones; `unread` makes another of a reason and a path.
 
-    Where nothing at all was answered, and no folder says why, nothing is added: the command says so as a whole.
+    Where nothing at all was answered, and no folder says why, there are none: the command says so as a whole.
     """
-    barren, answered = [path for path in dict.fromkeys(paths) if os.path.isdir(path)], False
+    ahead = [path for path in paths if os.path.isdir(path)]
+    barren: list[Any] = []  # before anything else was answered
+    alone, filled = True, False
     for answer in answers:
-        answered = True
-        if barren:
-            barren = [path for path in barren if not answer.path.startswith(os.path.join(path, ""))]
+        if ahead and answer.path == ahead[0] and answer.error == _BARREN:
+            was_filled, filled, folder = filled, False, ahead.pop(0)
+            if was_filled:
+                continue
+            if why := why_barren(folder):
+                answer = unread(why, folder)
+            elif alone:
+                barren.append(answer)
+                continue
+        elif ahead:
+            filled = filled or answer.path.startswith(os.path.join(ahead[0], ""))
+        if alone:
+            yield from barren
+            alone = False
         yield answer
-    reasons = {path: _why_barren(path) for path in barren}
-    if answered or any(reasons.values()):
-        yield from (unread(reason or "holds no picture", path) for path, reason in reasons.items())
 
 
-def _why_barren(folder: str) -> str:
+def without_marks(found: Iterable[PathItem | GivenItem]) -> Iterator[PathItem]:
+    """What `items` gives of files, without what it says of folders. Nothing may come from standard input."""
+    for item in found:
+        if isinstance(item, PathItem) and item.error != _BARREN:
+            yield item
+
+
+def why_barren(folder: str) -> str:
     """What check says of a folder whose files cannot be opened as arrays, such as pickles; "" for any other."""
     from tellapart.data.array_folders import find_array_files
 

@@ -14,8 +14,9 @@ from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS, short_path
 from tellapart.data.names import name_warnings
 from tellapart.data.oddities import oddity_notes, oddity_warnings
+from tellapart.data.picture_groups import Leak
 from tellapart.data.readers import READERS
-from tellapart.data.survey import Audit, Leak, Sizes, build_audit
+from tellapart.data.survey import Audit, Sizes, build_audit
 from tellapart.errors import DataError
 
 __all__ = [
@@ -163,12 +164,17 @@ def _leak_warnings(audit: Audit) -> Iterator[str]:
         conflicts = [conflict for conflict in audit.two_labels if conflict.exact == exact]
         if conflicts:
             first = conflicts[0]
+            labels = words.between.join(label or "none" for label in sorted(set(first.labels)))
+            said, clusters = (
+                words.contradiction.format("exactly" if exact else "nearly"),
+                _count(len(conflicts), "cluster"),
+            )
+            such = _such_as(audit, first.paths)
+            # Each a whole sentence, as the table of phrases has it.
             yield (
-                f"{words.contradiction.format('exactly' if exact else 'nearly')} "
-                f"({_count(len(conflicts), 'cluster')}), such as {_such_as(audit, first.paths)} "
-                f"({words.between.join(label or 'none' for label in sorted(set(first.labels)))}). "
-                + ("Only one can be right; correct" if exact else "Check which is right, and correct")
-                + " or remove the others."
+                f"{said} ({clusters}), such as {such} ({labels}). Only one can be right; correct or remove the others."
+                if exact
+                else f"{said} ({clusters}), such as {such} ({labels}). Check which is right, and correct or remove the others."
             )
 
 

@@ -99,6 +99,9 @@ class Batcher:
             raise Late(f"the answer was not there within {timeout:g} s. Send less, or allow more time.") from None
         finally:
             request.given_up = True
+            # What is raised holds this frame, and the answer holds what is raised: a ring, which would keep the network and the
+            # pictures until Python looks for rings, long after a new version.
+            del request
 
     async def close(self) -> None:
         """Take nothing more, finish what was taken, end the threads."""
@@ -214,7 +217,7 @@ class Batcher:
                 self._check_wanted(request)
                 wanted.append((request, first, count))
             except Late as error:
-                request.failure = error
+                request.failure = error.with_traceback(None)  # as in `submit`
         try:
             if wanted:
                 found = wanted[0][0].network.run_columns(joined(wanted))
@@ -282,7 +285,7 @@ class Batcher:
         """A picture that cannot be read is told; whatever else is raised belongs to its request; the thread must live on."""
         told = str(error) if isinstance(error, PictureError) else ""
         if not isinstance(error, PictureError):
-            request.failure = error
+            request.failure = error.with_traceback(None) if isinstance(error, Late) else error  # as in `submit`
         with self._changed:
             settle(taken, request, index, None, told)
 

@@ -52,10 +52,6 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
 
     Classes that are not told are two, of imagenet:NAME 1,000. Raises: SettingsError, BackboneError.
     """
-    from tellapart.models.freezing import freeze, unfreeze
-    from tellapart.models.summary import layer_table, totals
-    from tellapart.runs.network import sketch
-
     if classes is None:
         classes = _OF_IMAGENET if asked.startswith(IMAGENET) else _FEWEST
     settings = _settings(asked.removeprefix(IMAGENET), changes)
@@ -64,6 +60,11 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
             f"{asked} is of the task {settings.task}, whose network is made of what its training data hold. Train it, and "
             "ask with: tellapart explain RUN --network"
         )
+    # Behind the refusal: PyTorch takes seconds, and a minute where many programs run.
+    from tellapart.models.freezing import freeze, unfreeze
+    from tellapart.models.summary import layer_table, totals
+    from tellapart.runs.network import sketch
+
     network = sketch(settings, classes)
     if settings.strategy == "probe":
         freeze(network, 0)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
+from tellapart.memory import give_freed_memory_back
 from tellapart.reporting.phrases import table
 from tellapart.runtime import cores
 from tellapart.serving.app import build_app
@@ -70,6 +71,7 @@ async def _serve(
         control=options.control,
         say=say,
         engine=EngineChoice(name=options.engine, threads=_threads(options)),
+        give_back=_give_back,
     )
     repository.start()
     service = _service(options, repository, worker)
@@ -81,7 +83,6 @@ async def _serve(
         grpc, grpc_port = _open_grpc(options, service, limits, keys)
     ports = Ports(host=options.host, http=http.getsockname()[1], grpc=grpc_port)
     stop = stop_on_signals()
-    gc.freeze()  # what is there now stays, and is not looked through again and again while answers are made
     looking = asyncio.create_task(keep_fresh(service, seconds=options.poll)) if _polls(options) else None
     try:
         await listen(
@@ -97,6 +98,12 @@ async def _serve(
     finally:
         if looking is not None:
             looking.cancel()
+
+
+def _give_back() -> None:
+    """What a version held: what a request that failed still points to, too, which Python looks for seldom when little is asked."""
+    gc.collect()
+    give_freed_memory_back()
 
 
 def _service(options: ServeOptions, repository: Repository, worker: int) -> Service:

@@ -51,7 +51,7 @@ double run_network(Ort::Session& session, Bytes input, const std::string& name, 
   const std::array<int64_t, 4> shape{1, size, size, 3};
   const auto image = Ort::Value::CreateTensor<uint8_t>(memory, input.data(), input.size(), shape.data(), shape.size());
   Ort::AllocatorWithDefaultOptions allocator;
-  double most = 0;
+  double most = -1;  // nothing was compared
   for (size_t at = 0; at < session.GetOutputCount(); ++at) {
     const auto output = session.GetOutputNameAllocated(at, allocator);
     std::ifstream there(GOLDEN + name + "/" + output.get() + ".bin");
@@ -64,10 +64,12 @@ double run_network(Ort::Session& session, Bytes input, const std::string& name, 
     for (size_t place = 0; place < right.size(); ++place) {
       const double value = told.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 ? double(found[0].GetTensorData<int64_t>()[place])
                                                                                          : found[0].GetTensorData<float>()[place];
-      most = std::max(most, std::fabs(value - right[place]) / std::max(1.0, std::fabs(right[place])));
+      const double apart = std::fabs(value - right[place]) / std::max(1.0, std::fabs(right[place]));
+      if (std::isnan(apart)) return apart;
+      most = std::max(most, apart);
     }
   }
-  return most;
+  return most < 0 ? std::numeric_limits<double>::infinity() : most;
 }
 #endif
 
