@@ -38,10 +38,10 @@ def start_own() -> Iterator[None]:
     os.environ |= PATIENCE
     import ray
 
-    folder = tempfile.mkdtemp(prefix="tellapart-ray-")  # for our eyes only
+    folder = tempfile.mkdtemp(prefix="tellapart-ray-")  # for our eyes only; Ray opens the one below it to all
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        node = _node(folder)
+        node = _node(os.path.join(folder, "r"))
         stack.callback(node.kill_all_processes, check_alive=False, allow_graceful=True)
         stack.callback(ray.shutdown)
         ray.init(
