@@ -100,8 +100,8 @@ print(take_part(pickle.loads(Path(sys.argv[1]).read_bytes())))
 """
 
 
-@pytest.mark.slow
-def test_begun_again_after_a_kill_it_gives_the_same_run(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_begun_again_after_a_kill_it_gives_the_same_run(own_cache: Path, tmp_path: Path) -> None:
     """As Ray begins processes again, without Ray: one is killed, the next finds its run and goes on."""
     save_digits(tmp_path / "digits", each=20)
     network = {"size": 16, "channels": 1, "blocks": [{"filters": 4}]}
@@ -111,15 +111,15 @@ def test_begun_again_after_a_kill_it_gives_the_same_run(tmp_path: Path) -> None:
     for name, killed in (("undisturbed", False), ("killed", True)):
         out = tmp_path / name
         settings = make_settings({**given, "out": str(out), "network": network, "loop": loop})
-        launch = begin_launch(out, tmp_path / "cache")
+        launch = begin_launch(out, own_cache)
         seen = tuple(map(str, launch.tokens))
-        order = Order(
+        order = TrainingOrder(
             launch=launch,
             given=settings.model_dump(mode="json", exclude_unset=True),
             run=None,
             changes={},
             seen=seen,
-            cache=str(tmp_path / "cache"),
+            cache=str(own_cache),
             on_cpu=True,
         )
         (tmp_path / "order").write_bytes(pickle.dumps(order))
