@@ -27,6 +27,8 @@ CALLS = (
     "train masks --epochs -1",
     "train masks --kfold 1",
     "train masks --set network.dropout=3",
+    "train masks --set loop.loss=hing",
+    "network nosuch.toml",
     "train masks --set augment.fill=x",
     "train masks --set loop.foo=3",
     "train masks --set loop.monitr=loss",
@@ -45,8 +47,8 @@ NAMES = re.compile(
     re.ASCII,
 )
 WORD = re.compile("[A-Za-z]{2,}")
-KNOWN = {"tellapart", "masks", "train", "test", "background", "all", "detection", "segmentation", "annotations"}
-KNOWN |= {"no", "class", "demo", "path", "mnist", "digits", "flowers", "texts", "arrays", "empty", "nosuch"}
+KNOWN = {"tellapart", "masks", "train", "test", "background", "detection", "segmentation", "annotations"}
+KNOWN |= {"class", "demo", "path", "mnist", "digits", "flowers", "texts", "arrays", "empty", "nosuch"}
 
 
 def english_words(line: str) -> list[str]:
@@ -90,6 +92,38 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
     ("english", "chinese"),
     [
         ("it must be at least 1.", "它必须至少为 1。"),
+        (
+            "epoch 1 of 2: train loss 1.4, accuracy 18.8 %; validation loss 2.08, accuracy 50.0 %; 9 pictures/s, about 3 min left",
+            "第 1 轮（共 2 轮）：训练损失 1.4，准确率 18.8 %；验证损失 2.08，准确率 50.0 %；每秒 9 张图片，大约还需 3 分",
+        ),
+        (
+            "epoch 2 of 2: train loss 0.9; validation loss 1.80, box loss 0.5; 113 texts/s",
+            "第 2 轮（共 2 轮）：训练损失 0.9；验证损失 1.80，box loss 0.5；每秒 113 条文本",  # a part's name stays
+        ),
+        (
+            (
+                "Too small a test to tell: the accuracy is 63.7 % (95 %: 52.8 % to 73.4 %); class '0' has 8 test pictures (2 more "
+                "would make 10); class '1' has 1 test picture (9 more would make 10); 7 more classes have fewer than 10."
+            ),
+            (
+                "测试集太小，难下结论：准确率为 63.7 %（95 %：52.8 % 至 73.4 %）；类别 '0'有 8 张测试图片（再加 2 张即为 10 张）; "
+                "类别 '1'有 1 张测试图片（再加 9 张即为 10 张）; 另有 7 个类别少于 10 张。"
+            ),
+        ),
+        ("Training lenet5: 8 of 8 in 7.3 s", "正在训练 lenet5：8 / 8，用时 7.3 s"),
+        ("Converting to tensorflow: 4 min 02 s", "正在转换为 tensorflow，用时 4 分 02 秒"),
+        (
+            "true class in set   92.5 % (95 %: 84.6 % to 96.5 %); wanted 95.0 %; 2.31 classes a set",
+            "真实类别在集合中    92.5 %（95 %：84.6 % 至 96.5 %）；期望 95.0 %；每个集合 2.31 个类别",
+        ),
+        ("test macro f1            56.9 %", "测试宏 F1                56.9 %"),
+        (
+            (
+                "'a' holds YOLO boxes, but nothing to learn from: a/1.txt (1.jpg) names pictures that are not there. Put the "
+                "pictures beside the annotations."
+            ),
+            "'a' 含有 YOLO boxes，但没有可供学习的内容：a/1.txt (1.jpg) 所指的图片不存在。把图片放在标注旁边。",
+        ),
         ("it must be own, average, max or flatten.", "它必须是 own, average, max 或 flatten。"),
         (
             "timm has no network named 'x'. Choose one from `tellapart models`, or from timm.list_models().",
@@ -119,3 +153,18 @@ def test_an_english_word_would_be_found() -> None:
         "is",
     ]
     assert english_words("错误：文件夹 'a b' 为空。给出 --out out.csv") == []
+
+
+def test_the_list_of_networks_says_offline_in_chinese_and_leaves_classes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tellapart.cli.main.helped", lambda command: command)
+    written = io.StringIO()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", ChineseStream(written))
+    for call in ("models", "models --all"):
+        assert execute(["--lang", "zh", *call.split()]) == 0
+    said = written.getvalue()
+    assert "  是      默认：" in said
+    assert "需下载\n" in said
+    assert not re.search(r"\b(yes|download)\b", said)
+    assert "深度：" in said
+    assert translate("yes                       12") == "yes                       12"  # a class of brain scans

@@ -49,13 +49,19 @@ def test_numbers_that_cannot_be_are_refused(plan: TogetherPlan, message: str) ->
 
 
 def test_a_probe_is_one_process_work() -> None:
-    check_together(SETTINGS, TogetherPlan(address="auto"))
-    with pytest.raises(SettingsError) as found:
-        check_together(SETTINGS.model_copy(update={"strategy": "probe"}), TogetherPlan(address="auto"))
-    assert str(found.value) == (
-        "--ray trains with gradients on several machines, and the strategy is probe, which one process fits in seconds. Leave out "
-        "--ray, or give --strategy finetune or scratch."
-    )
+    probe = SETTINGS.model_copy(update={"strategy": "probe"})
+    check_together(SETTINGS, TogetherPlan(address="auto", workers=2))
+    check_together(probe, TogetherPlan(address="auto"))
+    for plan, flag in (
+        (TogetherPlan(address="auto", workers=2), "--workers"),
+        (TogetherPlan(address="auto", cpus=2), "--cpus"),
+    ):
+        with pytest.raises(SettingsError) as found:
+            check_together(probe, plan)
+        assert str(found.value) == (
+            f"{flag} is for several processes that train with gradients, and the strategy is probe, which one process fits while "
+            "the cluster opens the pictures for it. Leave it out, or give --strategy finetune or scratch."
+        )
 
 
 def test_what_ray_has_no_part_in_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +99,8 @@ def test_without_ray_the_flags_of_trials_are_refused(
     with pytest.raises(SettingsError) as found:
         plan_trials(None, *given, join=None)
     assert str(found.value) == (
-        f"{said} says how a Ray cluster does trials, and there is no --ray. Add --ray, or leave it out; without Ray other processes "
-        "help by --join."
+        f"{said} says how a Ray cluster does trials, and there is no --ray. Add --ray, or leave it out; without Ray other "
+        "processes help by --join."
     )
     assert plan_trials(None, None, None, None, join=None) is None
 

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(.+): ([\d,]+) of ([\d,]+) in (.+)"), "{0}：{1} / {2}，用时 {3}"),
     (re.compile(r"(.+): ([\d,]+) of ([\d,]+), about (.+) left"), "{0}：{1} / {2}，约剩 {3}"),
+    (re.compile(r"((?:Converting|Training) .+): (\d+ min \d+ s|[\d.]+ s)"), "{0}，用时 {1}"),
     (re.compile(r"(.+): ([\d,]+) so far"), "{0}：目前 {1}"),
     (re.compile(r"(.+): ([\d,]+) in ([\d.]+ s|\d.* min.*)"), "{0}：{1}，用时 {2}"),
+    (re.compile(r"(.+ %\)); wanted ([\d.]+ %); ([\d.]+) classes a set"), "{0}；期望 {1}；每个集合 {2} 个类别"),
+    (re.compile(r"(?:Training|Learning) (\S+)"), "正在训练 {0}"),
+    (re.compile(r"Converting to (\S+)"), "正在转换为 {0}"),
+    (re.compile(r"Testing (\S+)"), "正在测试 {0}"),
+    (re.compile(r"Fetching (\S+)"), "正在下载 {0}"),
+    (re.compile(r"(?:Trying|Preparing) ([\w.-]*[_.\d][\w.-]*)"), "正在准备 {0}"),
     (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
     (re.compile(r"([\d.,]+) million"), "{0} 百万"),
     (re.compile(r"stage (\d+)"), "阶段 {0}"),
@@ -25,6 +32,9 @@ PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"classes\s('[^']*'\shas\s.+)"), "类别 {0}"),
     (re.compile(r"([A-Za-z][^()]*) \(([\d,]+)\)"), "{0} ({1})"),
 )
+_EPOCH = re.compile(r"epoch (\d+) of (\d+): ([^;]+); ([^;]+); (\S+) ([a-z]+)/s(?:, about (.+) left)?")
+_FIGURE = re.compile(r"(.+?) (\S+(?: %)?)")
+_LOSSES = {"train loss": "训练损失", "validation loss": "验证损失"}
 # After a number, and alone.
 NOUNS: Mapping[str, str] = {
     "picture": "张图片",
@@ -51,6 +61,8 @@ NOUNS: Mapping[str, str] = {
     "variants": "个变体",
     "group": "组",
     "groups": "组",
+    "stage": "个阶段",
+    "stages": "个阶段",
     "cluster": "簇",
     "clusters": "簇",
     "embeddings": "个嵌入",
@@ -76,6 +88,9 @@ THINGS: Mapping[str, str] = {
     "nearly": "几乎",
     "colours": "颜色",
     "grey": "灰度",
+    "yours": "您的",
+    "class has": "个类别",
+    "classes have": "个类别",
 }
 # What English puts in for one thing or several.
 BENDING: Mapping[str, str] = {
@@ -87,7 +102,7 @@ BENDING: Mapping[str, str] = {
 }
 # What stands before a placeholder of what people type (a flag, a setting's name, what kind of name it is), and behind it.
 _BEFORE_TYPED = re.compile(
-    r"(--[a-z][a-z-]*[ =]|[\w.]=|[\w.] = |/|\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
+    r"(--[a-z][a-z-]*[ =]|[\w.\]]==?|[\w.] = |/|\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
 )
 _BEHIND_TYPED = re.compile(r"[/=]|\.[a-z]")
 
@@ -114,6 +129,23 @@ class Sentence:
             at += len(piece)
         found = _pattern(self.pieces).fullmatch(line)
         return None if found is None else found.groups()
+
+
+def epoch_line(line: str, words: Mapping[str, str]) -> str | None:
+    """What is told after each epoch, with figures that `words` have the names of; None for another line."""
+    found = _EPOCH.fullmatch(line)
+    if found is None:
+        return None
+    sides = ("，".join(_figure(part, words) for part in side.split(", ")) for side in found.group(3, 4))
+    left = f"，大约还需 {found[7]}" if found[7] else ""
+    for english, chinese in ((" min", " 分"), (" s", " 秒"), (" h", " 小时")):
+        left = left.replace(english, chinese)
+    return f"第 {found[1]} 轮（共 {found[2]} 轮）：{'；'.join(sides)}；每秒 {found[5]} {NOUNS.get(found[6], found[6])}{left}"
+
+
+def _figure(told: str, words: Mapping[str, str]) -> str:
+    found = _FIGURE.fullmatch(told)
+    return told if found is None else f"{_LOSSES.get(found[1]) or words.get(found[1], found[1])} {found[2]}"
 
 
 @functools.lru_cache(maxsize=512)

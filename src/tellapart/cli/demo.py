@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.speaking import said_cell
+
 if TYPE_CHECKING:
     from tellapart.runs.result import TrainResult
     from tellapart.workflows.demo_sets import DemoSet
@@ -95,8 +97,8 @@ def _row(one: DemoSet) -> dict[str, Any]:
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     lines = [f"{'name':<15}{'pictures':>9}{'classes':>9}  {'to fetch':<10}what"]
     for row in rows:
-        fetched = f"{row['megabytes']:.0f} MB" if row["addresses"] else "no"
-        lines.append(f"{row['name']:<15}{row['pictures']:>9,}{row['classes']:>9}  {fetched:<10}{row['shows']}")
+        fetched = f"{row['megabytes']:.0f} MB".ljust(10) if row["addresses"] else said_cell("no", 10, of="to fetch")
+        lines.append(f"{row['name']:<15}{row['pictures']:>9,}{row['classes']:>9}  {fetched}{row['shows']}")
     return [*lines, "", "Train on one: tellapart demo NAME. Only its pictures: tellapart demo NAME --data"]
 
 

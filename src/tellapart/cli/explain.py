@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.model_argument import MODEL
+from tellapart.cli.speaking import said_cell
 from tellapart.reporter import counted
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def _table(layers: list[Layer]) -> list[str]:
         for layer in layers
     ]
     totals = sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers)
-    return [*lines, f"{'all':<{width}}{'':<22}{'':>20}{totals[0]:>14,}{totals[1]:>16,}"]
+    return [*lines, f"{said_cell('all', width)}{'':<22}{'':>20}{totals[0]:>14,}{totals[1]:>16,}"]
 
 
 def _shape(layer: Layer) -> str:

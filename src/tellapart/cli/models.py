@@ -33,12 +33,18 @@ def command(whole: bool, as_json: bool) -> None:
         mark = " (default)" if backbone.name == DEFAULT else ""
         click.echo(
             f"{backbone.name + mark:<41}{backbone.parameters:>8.1f}{backbone.size:>7}{backbone.embedding:>8}"
-            f"{backbone.accuracy:>7.1f}%  {'yes' if backbone.offline else 'download':<9}{backbone.reason}"
+            f"{backbone.accuracy:>7.1f}%  {_offline(backbone.offline)}{backbone.reason}"
         )
     click.echo("\nmillion: parameters. input: pixels a side. top-1: percent on ImageNet-1k, as published by")
     for source in sorted({backbone.accuracy_source.split(",")[0] for backbone in BACKBONES.values()}):
         names = [name for name, backbone in BACKBONES.items() if backbone.accuracy_source.startswith(source)]
         click.echo(f"  {source}: {', '.join(names)}")
+
+
+def _offline(comes_along: bool) -> str:
+    from tellapart.cli.speaking import said_cell
+
+    return said_cell("yes" if comes_along else "download", 9, of="offline")
 
 
 def _list_all(*, as_json: bool) -> None:
@@ -55,7 +61,7 @@ def _list_all(*, as_json: bool) -> None:
         top = ["-" if row[key] is None else f"{row[key]:.1f}" for key in ("top_1", "top_5")]
         click.echo(
             f"{row['name']:<41}{row['keras'] or '-':<18}{top[0]:>7}{top[1]:>7}{row['layers']:>7}{row['parameters'] / 1e6:>9.2f}"
-            f"{row['macs'] / 1e6:>8,.0f}M{row['megabytes']:>8.1f}{row['size']:>7}  {'yes' if row['offline'] else 'download'}"
+            f"{row['macs'] / 1e6:>8,.0f}M{row['megabytes']:>8.1f}{row['size']:>7}  {_offline(row['offline']).rstrip()}"
         )
     click.echo(
         "\ntop-1, top-5: percent on ImageNet-1k as timm's results tell them of these very weights, some on larger\npictures; -: "

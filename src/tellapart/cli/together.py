@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tellapart.cli.by_ray import looked_at_by
 from tellapart.cli.ray_option import ray_option
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def together_options(command: _Command) -> _Command:
     flags = (
         ray_option(
             "Let several processes of a Ray cluster train the network: auto, HOST:PORT, or none for this machine alone. All must "
-            "see the pictures, --out and the cache."
+            "see the pictures, --out and the cache. Of --strategy probe: open and embed the pictures."
         ),
         click.option(
             "--workers",
@@ -131,14 +132,15 @@ def train_by(
     reporter: Reporter,
     told: Callable[[TrainResult], None] | None,
 ) -> TrainResult:
-    """Train a new run by this process, or as it is planned."""
-    if plan is not None:
+    """Train a new run by this process, or as it is planned; for a probe the cluster opens and embeds the pictures."""
+    if plan is not None and not _is_probe(plan, settings):
         from tellapart.workflows.train_together import train_together
 
         return train_together(settings, plan, reporter=reporter, told=told)
     from tellapart.workflows.train import train
 
-    return train(settings, reporter=reporter, told=told)
+    with looked_at_by(None if plan is None else plan.address, reporter) as afar:
+        return train(settings, reporter=reporter, told=told, afar=afar)
 
 
 def resume_by(
@@ -150,16 +152,26 @@ def resume_by(
     reporter: Reporter,
     told: Callable[[TrainResult], None] | None,
 ) -> TrainResult:
-    """Go on with a run that was stopped, by this process or as it is planned."""
-    if plan is not None:
-        from tellapart.workflows.train_together import resume_together
-
-        return resume_together(run, plan, reporter=reporter, moved=moved, changes=changes, told=told)
+    """Go on with a run that was stopped, likewise."""
     from tellapart.runs.run import resume_run
     from tellapart.workflows.train import train
 
-    opened = resume_run(run, pictures=moved, changes=changes)
-    return train(opened.settings, reporter=reporter, run=opened, told=told)
+    opened = resume_run(run, pictures=moved, changes=changes)  # refused before Ray is asked for anything
+    if plan is not None and not _is_probe(plan, opened.settings):
+        from tellapart.workflows.train_together import resume_together
+
+        opened.release()
+        return resume_together(opened, plan, reporter=reporter, changes=changes, told=told)
+    with looked_at_by(None if plan is None else plan.address, reporter) as afar:
+        return train(opened.settings, reporter=reporter, run=opened, told=told, afar=afar)
+
+
+def _is_probe(plan: TogetherPlan, settings: TrainSettings) -> bool:
+    """Whether one process trains it. Raises: SettingsError for what several processes have no use for."""
+    from tellapart.workflows.train_together import check_together
+
+    check_together(settings, plan)
+    return settings.strategy == "probe"
 
 
 def search_by(by: TrialsPlan | None, given: dict[str, Any], plan: SearchPlan, *, reporter: Reporter) -> SearchResult:

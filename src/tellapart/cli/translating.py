@@ -14,9 +14,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence, typed_places
+from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence, epoch_line, typed_places
 
-MOST_DEPTH = 4  # sentences within sentences
+MOST_DEPTH = 6  # sentences within sentences
 _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
 _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later
@@ -59,6 +59,8 @@ def _line(line: str, depth: int) -> str:
         marked = line.startswith(mark)
         if marked and not any(one.pieces[0].startswith(mark) and one.values(line) for one in known.sentences):
             return chinese + translate(line[len(mark) :], depth + 1)
+    if (epoch := epoch_line(line, chinese_words())) is not None:
+        return epoch
     for pattern, chinese in PROGRESS:
         if (progress := pattern.fullmatch(line)) is not None:
             return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
@@ -157,11 +159,15 @@ def _table_row(line: str, depth: int) -> str | None:
     """
     words = chinese_words()
     row = _ROW.fullmatch(line)
-    if row is None or row.start(3) not in _TOLD_FROM or row[1] not in words:
+    if row is None or row.start(3) not in _TOLD_FROM:
+        return None
+    head = words.get(row[1])
+    if head is None and row[1].startswith("test ") and (figure := words.get(row[1].removeprefix("test "))):
+        head = f"测试{figure}"  # of info
+    if head is None:
         return None
     if _GAPS.search(row[3]) and (row.start(3) != _TWICE or _WORD.search(row[3])):
         return None
-    head = words[row[1]]
     return head + " " * max(1, row.start(3) - _width(head)) + translate(row[3], depth + 1)
 
 
@@ -199,8 +205,12 @@ def _best(sentences: Sequence[Sentence], line: str) -> tuple[Sentence, tuple[str
         values = sentence.values(line)
         if values is None:
             continue
-        # A short one would swallow what stands before and behind a semicolon: these are said one by one.
-        if letters > 3 * sentence.letters and any("; " in value and not _is_known(value) for value in values):
+        # A short one would swallow what stands before and behind a semicolon: these are said one by one. Behind one of its own
+        # it may have a row of them.
+        if letters > 3 * sentence.letters and any(
+            "; " in value and not (sentence.pieces[0] and "; " in before) and not _is_known(value)
+            for before, value in zip(sentence.pieces, values, strict=False)
+        ):
             continue
         if any("   " in value for value in values) and not any("  " in piece for piece in sentence.pieces):
             continue  # nor cells of a table

@@ -47,11 +47,7 @@ def join(scenes: Scenes, inspections: Sequence[Inspection], cluster_of: Sequence
     """
     if not scenes.pairs:
         return Augmented(clusters=(), copies=frozenset(), joined=_like(cluster_of, cluster_of))
-    first_of: dict[str, int] = {}
-    named = {content for pair in scenes.pairs for content in pair}
-    for index, inspection in enumerate(inspections):
-        if not inspection.problem and inspection.content_hash in named:
-            first_of.setdefault(inspection.content_hash, index)
+    first_of = _first_of(scenes, inspections)
     parent = {cluster_of[index]: cluster_of[index] for index in first_of.values()}
 
     def root(number: int) -> int:
@@ -86,6 +82,16 @@ def join(scenes: Scenes, inspections: Sequence[Inspection], cluster_of: Sequence
         clusters.append((original, *(index for index in indices if index != original)))
         copies.update(index for index in indices if cluster_of[index] != cluster_of[original])
     return Augmented(clusters=tuple(sorted(clusters)), copies=frozenset(copies), joined=joined)
+
+
+def _first_of(scenes: Scenes, inspections: Sequence[Inspection]) -> dict[str, int]:
+    """The first picture of each content that the pairs name."""
+    first_of: dict[str, int] = {}
+    named = {content for pair in scenes.pairs for content in pair}
+    for index, inspection in enumerate(inspections):
+        if not inspection.problem and inspection.content_hash in named:
+            first_of.setdefault(inspection.content_hash, index)
+    return first_of
 
 
 def _like(given: Sequence[int], numbers: Iterable[int]) -> Sequence[int]:

@@ -112,13 +112,14 @@ def _nothing(source: Path, form: str, faults: FaultList) -> str:
     for kind in ("no picture", "unreadable", "in no list"):
         if kind in found:
             first = found[kind][0]
-            why = {
-                "no picture": "names pictures that are not there. Put the pictures beside the annotations",
-                "unreadable": "cannot be read. Repair the annotations",
-                "in no list": "is in none of the lists of the splits. Correct the lists",
+            where = f"{first.path} ({first.detail})" if first.detail else str(first.path)
+            # Each a whole sentence, as the table of phrases has it.
+            nothing = {
+                "no picture": f"{where} names pictures that are not there. Put the pictures beside the annotations.",
+                "unreadable": f"{where} cannot be read. Repair the annotations.",
+                "in no list": f"{where} is in none of the lists of the splits. Correct the lists.",
             }[kind]
-            detail = f" ({first.detail})" if first.detail else ""
-            return f"{str(source)!r} holds {form}, but nothing to learn from: {first.path}{detail} {why}."
+            return f"{str(source)!r} holds {form}, but nothing to learn from: {nothing}"
     return f"{str(source)!r} holds {form}, but no pictures. Put them beside the annotations."
 
 

@@ -48,10 +48,21 @@ _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 def inspect_file(path: Path) -> Inspection:
     """Read, decode and hash one file. Whatever is wrong with it becomes its `problem`: nothing is raised."""
-    content = _read(path)
+    found = inspect_bytes_of(path)
+    return for_path(found, path) if found.file_hash else found
+
+
+def inspect_bytes_of(path: Path, seen: Seen | None = None) -> Inspection:
+    """The same, whatever the file is called; `seen` is as for `inspect_all`."""
+    content, file_hash = _hashed(path)
     if isinstance(content, str):
         return Inspection(file_hash="", problem=content)
-    return _for_path(_look(content, hashlib.sha256(content).hexdigest()), path)
+    return _look(content, file_hash, seen)
+
+
+def worth_keeping(inspection: Inspection) -> bool:
+    """Whether another time the same bytes would tell the same."""
+    return bool(inspection.file_hash) and inspection.problem != _OUT_OF_MEMORY
 
 
 def inspect_all(
@@ -163,9 +174,9 @@ class _Task:
                     continue
                 if file_hash not in known:
                     known[file_hash] = _look(content, file_hash, self._seen, self._shown)
-                    if known[file_hash].problem != _OUT_OF_MEMORY:
+                    if worth_keeping(known[file_hash]):
                         learnt[memory_key(file_hash)] = encode(known[file_hash])
-                self.found.append(self._shelved(_for_path(known[file_hash], path)))
+                self.found.append(self._shelved(for_path(known[file_hash], path)))
             if self._remembered is not None and learnt:
                 with self._turn:
                     self._remembered.put_many(learnt)
@@ -246,8 +257,8 @@ def _look(data: bytes, file_hash: str, seen: Seen | None = None, shown: Shown | 
     return inspection
 
 
-def _for_path(inspection: Inspection, path: Path) -> Inspection:
-    """The same with what depends on the name."""
+def for_path(inspection: Inspection, path: Path) -> Inspection:
+    """What bytes told, with what depends on the name."""
     named = FORMAT_OF_EXTENSION.get(os.path.splitext(path)[1].lower())
     if inspection.problem:
         return replace(inspection, is_picture=inspection.is_picture or named is not None)

@@ -1,7 +1,7 @@
-"""What is listed of very many pictures, in little memory. In: Entries one by one. Out: a sequence of them. Next: packed_inspections.py.
+"""What is listed of very many pictures, in little memory. In: Entries. Out: a sequence of them. Next: packed_inspections.py.
 
-An Entry with its path takes 500 bytes. A folder's name, a class, a split and a group are common to many pictures and stand in tables;
-of each picture its own name is left, and it is made an Entry again whenever somebody asks.
+An Entry with its path takes 500 bytes. A folder's name, a class, a split and a group are common to many pictures and stand in
+tables; of each picture its own name is left, and it is made an Entry again whenever somebody asks.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class PackedEntries(Sequence[Entry]):
             return [self._at(place) for place in range(*index.indices(len(self)))]
         place = index + len(self) if index < 0 else index
         if not 0 <= place < len(self):
-            raise IndexError(f"{index} is no place among {len(self)}.")
+            raise IndexError(index)
         return self._at(place)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -122,7 +122,7 @@ class PackedEntries(Sequence[Entry]):
         if name in ("split", "added"):
             marks = (divmod(self._marks[place], 2) for place in places)
             return (_SPLITS[split] if name == "split" else bool(added) for split, added in marks)
-        columns = {"target": self._targets, "group": self._groups, "fold": self._folds}
+        columns: dict[str, _Column[Any]] = {"target": self._targets, "group": self._groups, "fold": self._folds}
         return map(columns[name].__getitem__, places)
 
     def part(self, places: Sequence[int]) -> PackedEntries:

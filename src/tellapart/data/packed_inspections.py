@@ -1,7 +1,8 @@
 """What was seen of very many pictures, in little memory. In: Inspections one by one. Out: a sequence of them. Next: copies.py.
 
-An Inspection takes 700 bytes, and a million of them most of a small machine. What is usual about a picture fits a row of 116 bytes
-and is made an Inspection again whenever somebody asks; the few pictures that are unusual (unreadable, of more than 8 bits) stay as they are.
+An Inspection takes 700 bytes, and a million of them most of a small machine. What is usual about a picture fits a row of 112
+bytes and is made an Inspection again whenever somebody asks; the few pictures that are unusual (unreadable, of more than 8 bits)
+stay as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _ROW = np.dtype(
         ("shelf", np.uint32),  # row on the shelf of thumbnails
         ("width", np.int32),
         ("height", np.int32),
-        ("kind", np.int32),  # in the table of kinds; -1: the row is empty, and the Inspection stands among the unusual ones
+        (
+            "kind",
+            np.int32,
+        ),  # in the table of kinds; -1: the row is empty, and the Inspection stands among the unusual ones
     ]
 )
 _UNUSUAL = -1
@@ -98,7 +102,7 @@ class PackedInspections(Sequence[Inspection]):
             return [self._at(place) for place in range(*index.indices(self._count))]
         place = index + self._count if index < 0 else index
         if not 0 <= place < self._count:
-            raise IndexError(f"{index} is no place among {self._count}.")
+            raise IndexError(index)
         return self._at(place)
 
     def __iter__(self) -> Iterator[Inspection]:
@@ -201,6 +205,7 @@ class PackedInspections(Sequence[Inspection]):
         if number == _UNUSUAL or self._shelf is None:
             return self._unusual[place]
         kind = self._kinds[number]
+        brightest, darkest, entropy, edges, crowding = looks.tolist()
         return Inspection(
             file_hash=file.tobytes().hex(),
             content_hash=content.tobytes().hex(),
@@ -212,7 +217,7 @@ class PackedInspections(Sequence[Inspection]):
             mode=kind.mode,
             turned=kind.turned,
             wrong_extension=kind.wrong_extension,
-            looks=Looks(*looks.tolist(), kind.one_colour),
+            looks=Looks(brightest, darkest, entropy, edges, crowding, kind.one_colour),
             profile=kind.profile,
             bands=kind.bands,
         )

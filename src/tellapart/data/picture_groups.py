@@ -1,4 +1,4 @@
-"""Which pictures belong together, by copies and by the user's groups. In: entries, clusters. Out: groups, leaks. Next: survey.py."""
+"""Which pictures belong together, by copies and by the user's groups. In: entries, clusters. Out: groups. Next: survey.py."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class PackedGroups(Sequence[str]):
         return (self[place] for place in range(len(self)))
 
 
-def find_groups(entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]) -> Sequence[str]:
+def find_groups(
+    entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]
+) -> Sequence[str]:
     """Connected components of "copy of" and "in the same group", by entry, named by their smallest content hash; "" is unusable."""
     places = readable(inspections)
     labels = np.array(_joined(entries, cluster_of, places), dtype=np.int64)
@@ -103,7 +105,9 @@ def count_distinct(
 ) -> dict[str, int]:
     """Pictures of each class at the places, those of one group counted once."""
     number_of = {name: number for number, name in enumerate(classes)}
-    group_of = groups.numbers(places) if isinstance(groups, PackedGroups) else _numbers([groups[p] for p in places.tolist()])
+    group_of = (
+        groups.numbers(places) if isinstance(groups, PackedGroups) else _numbers([groups[p] for p in places.tolist()])
+    )
     pairs, targets = array("q"), column_of(entries, "target", places)
     for group, target in zip(group_of.tolist(), targets, strict=True):
         for name in target.classes:
@@ -122,7 +126,9 @@ def find_leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[L
     if all(split is None for split in column_of(entries, "split")):
         return (), ()
     # What was added joins the split of its group. One picture alone is in one split.
-    own = [group if group and not added else "" for group, added in zip(groups, column_of(entries, "added"), strict=True)]
+    own = [
+        group if group and not added else "" for group, added in zip(groups, column_of(entries, "added"), strict=True)
+    ]
     often = Counter(own)
     members: defaultdict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(own):

@@ -16,14 +16,14 @@ from typing import Any
 from tellapart.errors import MachineError, SettingsError
 from tellapart.reporter import Reporter
 from tellapart.runs.result import TrainResult
-from tellapart.runs.run import resume_run, with_absolute_inputs
+from tellapart.runs.run import Run, with_absolute_inputs
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.workflows.scaling.connection import connected
 from tellapart.workflows.scaling.launch import TOLD, Launch, begin_launch
 from tellapart.workflows.scaling.telling import Retelling
-from tellapart.workflows.scaling.together import Share, Together, share_out
-from tellapart.workflows.take_part import Order, begun_run, take_part
+from tellapart.workflows.scaling.together import Together, WorkerShare, share_out
+from tellapart.workflows.take_part import TrainingOrder, begun_run, take_part
 
 _LISTEN_SECONDS = 0.3
 
@@ -54,19 +54,19 @@ def train_together(
 
 
 def resume_together(
-    run: Path,
+    opened: Run,
     plan: TogetherPlan,
     *,
     reporter: Reporter,
-    moved: Path | None = None,
     changes: Mapping[str, Any] | None = None,
     told: Callable[[TrainResult], None] | None = None,
 ) -> TrainResult:
-    """Go on with a run that was stopped, which any process or machines may have begun. Raises: as `train_together`."""
-    run = run.absolute()
-    opened = resume_run(run, pictures=moved, changes=changes)  # refused here, before Ray is asked for anything
-    opened.release()
-    return _train(opened.settings, plan, reporter, told, run=run, changes=dict(changes or {}))
+    """Go on with a run that was stopped, and opened and let go of again; any processes may have begun it.
+
+    `changes` are settings that nothing learned depends on. Raises: as `train_together`.
+    """
+    folder = opened.folder.absolute()
+    return _train(opened.settings, plan, reporter, told, run=folder, changes=dict(changes or {}))
 
 
 def check_together(settings: TrainSettings, plan: TogetherPlan) -> None:
@@ -79,10 +79,11 @@ def check_together(settings: TrainSettings, plan: TogetherPlan) -> None:
         raise SettingsError(
             f"--cpus is {plan.cpus}; it is how many CPUs of the Ray cluster each process gets, 1 or more. Give another number."
         )
-    if settings.strategy == "probe":
+    if settings.strategy == "probe" and (plan.workers, plan.cpus) != (None, None):
+        flag = "--workers" if plan.workers is not None else "--cpus"
         raise SettingsError(
-            "--ray trains with gradients on several machines, and the strategy is probe, which one process fits in seconds. Leave "
-            "out --ray, or give --strategy finetune or scratch."
+            f"{flag} is for several processes that train with gradients, and the strategy is probe, which one process fits while "
+            "the cluster opens the pictures for it. Leave it out, or give --strategy finetune or scratch."
         )
 
 
@@ -96,13 +97,14 @@ def _train(
     changes: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     check_together(settings, plan)
-    with connected(plan.address, reporter):
+    with contextlib.ExitStack() as last, connected(plan.address, reporter):
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         share = share_out(nodes, workers=plan.workers, cpus=plan.cpus, device=settings.device)
         launch = begin_launch(Path(settings.out) if run is None else run.parent, cache_folder())
-        order = Order(
+        last.callback(launch.remove)  # when all processes have ended
+        order = TrainingOrder(
             launch=launch,
             settings=settings,
             run=run,
@@ -115,7 +117,9 @@ def _train(
             return _listen(order, share, reporter, told)
 
 
-def _listen(order: Order, share: Share, reporter: Reporter, told: Callable[[TrainResult], None] | None) -> TrainResult:
+def _listen(
+    order: TrainingOrder, share: WorkerShare, reporter: Reporter, told: Callable[[TrainResult], None] | None
+) -> TrainResult:
     """Until they have ended. Raises: what ended them."""
     launch = order.launch
 
@@ -147,8 +151,8 @@ def _listen(order: Order, share: Share, reporter: Reporter, told: Callable[[Trai
 
 
 @contextlib.contextmanager
-def _going_on_told(order: Order, address: str, workers: int, reporter: Reporter) -> Iterator[None]:
-    """Whatever stops it, who began it is told how to go on; the launch's own files go."""
+def _going_on_told(order: TrainingOrder, address: str, workers: int, reporter: Reporter) -> Iterator[None]:
+    """Whatever stops it, who began it is told how to go on."""
     try:
         yield
     except BaseException:
@@ -158,8 +162,6 @@ def _going_on_told(order: Order, address: str, workers: int, reporter: Reporter)
                 f"Stopped. Nothing is lost; go on with: tellapart train --resume {run} --ray {address} --workers {workers}"
             )
         raise
-    finally:
-        order.launch.remove()
 
 
 def _seen(settings: TrainSettings, launch: Launch) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -249,66 +248,6 @@ def test_a_compiled_sample_is_right_to_the_bit_and_names_planted_faults(
         assert code == 1, said
         assert 'The first step that differs is "input"' in said
         assert words in said.splitlines()[-1]
-
-
-# The network, too, where the folder that this names holds ONNX Runtime: include/, lib/, onnxruntime.jar and its binding in jni/,
-# Microsoft.ML.OnnxRuntime.dll. No registry of ours has all of these, so that CI runs it not.
-ONNXRUNTIME = Path(os.environ.get("TELLAPART_ONNXRUNTIME", ""))
-WITH_NETWORK = {
-    "cpp": (
-        [
-            *("g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-DWITH_ONNXRUNTIME"),
-            *("-isystem", str(ONNXRUNTIME / "include"), "-o", "self_test", "self_test.cpp"),
-            *("-L", str(ONNXRUNTIME / "lib"), f"-Wl,-rpath,{ONNXRUNTIME / 'lib'}", "-lonnxruntime"),
-        ],
-        ["./self_test"],
-    ),
-    "java": (
-        [
-            "javac",
-            "-Xlint:all",
-            "-Werror",
-            "-cp",
-            str(ONNXRUNTIME / "onnxruntime.jar"),
-            "SelfTest.java",
-            "OnnxNetwork.java",
-        ]
-        + ["Preprocess.java", "Faults.java"],
-        [
-            "java",
-            f"-Donnxruntime.native.path={ONNXRUNTIME / 'jni'}",
-            "-cp",
-            f"{ONNXRUNTIME / 'onnxruntime.jar'}:.",
-            "SelfTest",
-        ],
-    ),
-    "csharp": (
-        [
-            "mcs",
-            "-d:WITH_ONNXRUNTIME",
-            f"-r:{ONNXRUNTIME / 'Microsoft.ML.OnnxRuntime.dll'}",
-            *COMPILED["csharp"][0][1:],
-        ],
-        ["env", f"MONO_PATH={ONNXRUNTIME}", f"LD_LIBRARY_PATH={ONNXRUNTIME / 'lib'}", "mono", "self_test.exe"],
-    ),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("TELLAPART_ONNXRUNTIME" not in os.environ, reason="ONNX Runtime's packages are not here")
-@pytest.mark.parametrize("language", WITH_NETWORK)
-def test_a_compiled_sample_runs_the_network(bundle: Path, tmp_path: Path, language: str) -> None:
-    build, start = WITH_NETWORK[language]
-    shutil.copytree(bundle, tmp_path / "bundle")
-    folder = tmp_path / "bundle" / language
-    code, said = run(*build, folder=folder)
-    assert code == 0, said
-    code, said = run(*start, folder=folder)
-    assert (code, said.count("network: outputs differ by 0")) == (0, 10), said
-    changed = folder.parent / "golden" / "03" / "probabilities.bin"
-    changed.write_bytes(changed.read_bytes()[::-1])
-    code, said = run(*start, folder=folder)
-    assert (code, 'The first step that differs is "network", in 1 of 10' in said) == (1, True), said
 
 
 def without_packages(bundle: Path, folder: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tellapart.errors import SettingsError
-from tellapart.workflows.scaling.hired import Room, _reason, room_for
+from tellapart.workflows.scaling.hired import TrialRoom, _reason, room_for
 
 SMALL, GPU = {"CPU": 2.0, "memory": 1e9}, {"CPU": 8.0, "GPU": 2.0}
 
@@ -29,7 +29,7 @@ def test_rooms(
     nodes: list[dict[str, float]], asked: dict[str, Any], device: str, room: tuple[int, float, float]
 ) -> None:
     found = room_for(nodes, **{"parallel": None, "cpus": 1.0, "gpus": None, "device": device, **asked})
-    assert found == Room(parallel=room[0], cpus=room[1], gpus=room[2])
+    assert found == TrialRoom(parallel=room[0], cpus=room[1], gpus=room[2])
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,17 @@ def test_rooms(
         ({"parallel": 0}, "--parallel is 0; it is how many trials run at once, 1 or more. Give another number."),
         (
             {"cpus": 0.0},
-            "a trial cannot have --cpus 0 and --gpus 0: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other numbers.",
+            (
+                "a trial cannot have --cpus 0 and --gpus 0: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other "
+                "numbers."
+            ),
         ),
         (
             {"gpus": -1.0},
-            "a trial cannot have --cpus 1 and --gpus -1: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other numbers.",
+            (
+                "a trial cannot have --cpus 1 and --gpus -1: CPUs are more than 0, such as 0.5 or 2, GPUs 0 or more. Give other "
+                "numbers."
+            ),
         ),
         (
             {"parallel": 5, "cpus": 0.5},

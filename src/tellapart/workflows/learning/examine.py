@@ -28,6 +28,7 @@ from tellapart.data.readers import READERS
 from tellapart.data.splitting import limited
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
+from tellapart.features.afar import Afar, inspect_afar
 from tellapart.features.cache import Cache
 from tellapart.features.landmark_store import LandmarkStore
 from tellapart.features.scenes import look_up
@@ -69,12 +70,13 @@ def examine(
     look: Look = "not",
     shown: Shown | None = None,
     meanwhile: Meanwhile | None = None,
+    afar: Afar | None = None,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
     is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`; `meanwhile` is entered while
-    augmented copies are looked for.
+    augmented copies are looked for. `afar` opens the pictures of a task whose items are pictures in place of this machine.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
@@ -93,7 +95,11 @@ def examine(
     workers = workers or cores()
     own = READERS[listing.task].look
     if own is None:
-        inspections = _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
+        inspections = (
+            _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
+            if afar is None
+            else _inspect_afar(listing, look, afar, cache=cache, reporter=reporter)
+        )
         listing, inspections = _without_strays(listing, inspections)
     else:
         item, look = READERS[listing.task].words.item, "not"
@@ -153,6 +159,18 @@ def _inspect(
             advance=advance,
             seen=store.keep if look == "always" else None,
             shown=shown,
+        )
+
+
+def _inspect_afar(listing: Listing, look: Look, afar: Afar, *, cache: Cache, reporter: Reporter) -> list[Inspection]:
+    with reporter.step("Checking pictures", len(listing.entries)) as advance:
+        return inspect_afar(
+            [entry.path for entry in listing.entries],
+            afar,
+            cache=cache,
+            memory=InspectionMemory(cache),
+            landmarks=look == "always",
+            advance=advance,
         )
 
 
