@@ -2,8 +2,9 @@
 
 Two rules of queueing, both known from networks:
 
-- Round robin (Nagle 1987, "On packet switches with infinite storage", RFC 970): requests take turns, a picture each. Who sends
-  one picture does not wait for the hundred of somebody else, and those hundred cannot be starved by many who send one.
+- Round robin (Nagle 1987, "On packet switches with infinite storage", RFC 970): requests take turns, a picture each or 16
+  texts. Who sends one picture does not wait for the hundred of somebody else, and those hundred cannot be starved by many who
+  send one.
 - A bound in time, not in number (Nichols and Jacobson 2012, "Controlling queue delay", ACM Queue 10(5); for servers Maurer
   2015, "Fail at scale", ACM Queue 13(8)): a burst may fill the queue, since it is over soon. A queue that has not been empty for
   longer than `max_wait` is more work than the threads can do, and a longer one would only make everybody wait: requests are
@@ -42,6 +43,8 @@ class _Lane:
     requests: int = 0  # that wait
     pictures: int = 0  # of them that wait
     many: int = 1  # of its inputs that count as one picture: 16 of texts, which are as quick as that
+    item: str = "picture"  # what waits, in a word
+    together: int = 1  # of them that one thread takes at least, where there are as many: fewer take as long
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -81,17 +84,31 @@ class WaitingLine(Generic[Request]):
         `patience`: how long the request may wait; one that would be late is refused before it is begun.
         """
         if sum(lane.pictures / lane.many for lane in self._busy) + count / many > self._limit:
-            self._refuse(f"{self.pictures:,} pictures are waiting, and at most {self._limit:,} may")
+            most_that_may = self._limit * min((lane.many for lane in self._busy), default=1)
+            self._refuse(f"{self.pictures:,} {self._items} are waiting, and at most {most_that_may:,} may")
         wait, most = self.estimate(), self._longest_wait()
         if (late := max(wait, self._estimate_by_running(now))) > patience:
-            self._refuse(f"a picture waits {_shown(late)} now, and this request allows {_shown(patience)}")
+            self._refuse(f"a request waits {_shown(late)} now, and this one allows {_shown(patience)}")
         if self._standing_since is not None and now - self._standing_since > most and wait > most:
-            self._refuse(f"a picture waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
+            self._refuse(f"a request waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
 
-    def join(self, request: Request, network: Owner, count: int, *, now: float, many: int = 1) -> None:
-        """A request takes its place behind all others; `many` of the network's inputs count as one picture."""
-        lane = self._lanes.setdefault(network, _Lane(many=many))
-        lane.many = many
+    def join(
+        self,
+        request: Request,
+        network: Owner,
+        count: int,
+        *,
+        now: float,
+        many: int = 1,
+        together: int | None = None,
+        item: str = "picture",
+    ) -> None:
+        """A request takes its place behind all others; `many` of the network's inputs count as one picture.
+
+        `together`: fewer of them are not given to two threads; `many` unless it is said. `item`: what they are, in a word.
+        """
+        lane = self._lanes.setdefault(network, _Lane())
+        lane.many, lane.together, lane.item = many, together or many, item
         self._busy.add(lane)
         lane.requests += 1
         lane.pictures += count
@@ -111,22 +128,26 @@ class WaitingLine(Generic[Request]):
     def next_size(self, *, share: int, seconds: float) -> int:
         """How many pictures the next batch should have: one of `share` parts, and no longer than `seconds`."""
         lane = self._line[0].lane
-        least = min(lane.pictures, lane.many)  # fewer take as long
+        least = min(lane.pictures, lane.together)  # fewer take as long
         size = min(self._max_batch * lane.many, max(least, math.ceil(lane.pictures / share)))
         return max(1, int(min(size, seconds / lane.pace))) if lane.pace else size
 
-    def take(self, size: int) -> list[tuple[Request, int]]:
-        """The next `size` pictures at most, as request and index: all of the network whose turn it is."""
+    def take(self, size: int) -> list[tuple[Request, int, int]]:
+        """The next `size` pictures at most, as request, first index and how many: all of the network whose turn it is."""
         network, lane = self._line[0].network, self._line[0].lane
-        taken: list[tuple[Request, int]] = []
+        taken: list[tuple[Request, int, int]] = []
         passed: list[_Waiting[Request]] = []
-        while self._line and len(taken) < size:
+        left = size
+        while self._line and left:
             one = self._line.popleft()
             if one.network is not network:
                 passed.append(one)
                 continue
-            taken.append((one.request, one.next))
-            one.next += 1
+            alone = lane.requests == 1  # nobody to take turns with
+            count = min(left, one.count - one.next, left if alone else lane.many)
+            taken.append((one.request, one.next, count))
+            one.next += count
+            left -= count
             if one.next < one.count:
                 self._line.append(one)
             else:
@@ -134,8 +155,8 @@ class WaitingLine(Generic[Request]):
         if not lane.requests:
             self._busy.discard(lane)
         self._line.extendleft(reversed(passed))
-        lane.pictures -= len(taken)
-        self.pictures -= len(taken)
+        lane.pictures -= size - left
+        self.pictures -= size - left
         if not self._line:
             self._standing_since = None
         return taken
@@ -168,6 +189,12 @@ class WaitingLine(Generic[Request]):
     def __bool__(self) -> bool:
         """Whether somebody waits."""
         return bool(self._line)
+
+    @property
+    def _items(self) -> str:
+        """What waits, in a word."""
+        kinds = {lane.item for lane in self._busy}
+        return f"{kinds.pop()}s" if len(kinds) == 1 else "pictures and texts" if kinds else "pictures"
 
     def _longest_wait(self) -> float:
         if self._max_wait is not None:
