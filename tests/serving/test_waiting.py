@@ -251,3 +251,16 @@ def test_networks_that_are_gone_are_forgotten() -> None:
     del network
     gc.collect()
     assert len(one._lanes) == 0
+
+
+def test_a_thread_that_does_not_get_on_with_its_batch_is_a_sign_before_it_is_done() -> None:
+    one, network = line(threads=1), Network()
+    one.learn(network, seconds=0.01, pictures=1)
+    one.begin(7, network, pictures=2, now=0)
+    for name in "abc":
+        one.join(name, network, 1, now=0)
+    one.check(1, now=3.0, patience=5.0)  # three wait, and each would take 1.5 s
+    with pytest.raises(Overloaded, match=r"a request waits 6\.0 s now, and this one allows 5\.0 s"):
+        one.check(1, now=4.0, patience=5.0)
+    one.end(7)
+    one.check(1, now=4.0, patience=5.0)

@@ -160,7 +160,9 @@ class Batcher:
 
     def _take(self) -> TakenBatch | None:
         """The next batch, or None when all is done and no more comes."""
+        own = threading.get_ident()
         with self._changed:
+            self._line.end(own)
             self._free += 1
             try:
                 while True:
@@ -171,7 +173,10 @@ class Batcher:
                         continue
                     left = self._line.seconds_to_fill(now=self._now())
                     if left <= 0 or self._closing:
-                        return TakenBatch(self._line.take(self._size()))
+                        taken = TakenBatch(self._line.take(self._size()))
+                        network = taken.items[0][0].network
+                        self._line.begin(own, network, pictures=len(taken.items), now=self._now())
+                        return taken
                     self._changed.wait(left)
             finally:
                 self._free -= 1

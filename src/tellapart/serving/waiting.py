@@ -9,6 +9,9 @@ Two rules of queueing, both known from networks:
   2015, "Fail at scale", ACM Queue 13(8)): a burst may fill the queue, since it is over soon. A queue that has not been empty for
   longer than `max_wait` is more work than the threads can do, and a longer one would only make everybody wait: requests are
   then refused unless their turn comes within `max_wait`. The decision falls at the door; what was taken is never dropped.
+
+What pictures took so far says nothing of a machine that others have just taken: a thread that has been at a batch for ten seconds
+does, before it is done. Who would be late by that is refused.
 """
 
 from __future__ import annotations
@@ -69,6 +72,9 @@ class WaitingLine(Generic[Request]):
         self._line: deque[_Waiting[Request]] = deque()
         self._lanes: WeakKeyDictionary[Owner, _Lane] = WeakKeyDictionary()  # versions come and go
         self._busy: set[_Lane] = set()  # those in which requests wait: looked at for every request
+        self._running: dict[
+            int, tuple[_Lane, float, int]
+        ] = {}  # a thread -> of whose batch, since when, of how many pictures
         self._standing_since: float | None = None  # when it was last empty; None: it is
         self.pictures = 0  # that wait
 
@@ -81,8 +87,8 @@ class WaitingLine(Generic[Request]):
             most_that_may = self._limit * min((lane.many for lane in self._busy), default=1)
             self._refuse(f"{self.pictures:,} {self._items} are waiting, and at most {most_that_may:,} may")
         wait, most = self.estimate(), self._longest_wait()
-        if wait > patience:
-            self._refuse(f"a request waits {_shown(wait)} now, and this one allows {_shown(patience)}")
+        if (late := max(wait, self._estimate_by_running(now))) > patience:
+            self._refuse(f"a request waits {_shown(late)} now, and this one allows {_shown(patience)}")
         if self._standing_since is not None and now - self._standing_since > most and wait > most:
             self._refuse(f"a request waits {_shown(wait)} now, and at most {_shown(most)} is allowed")
 
@@ -155,6 +161,14 @@ class WaitingLine(Generic[Request]):
             self._standing_since = None
         return taken
 
+    def begin(self, thread: int, network: Owner, *, pictures: int, now: float) -> None:
+        """A thread is at a batch from now on, until `end` or its next."""
+        self._running[thread] = (self._lanes.setdefault(network, _Lane()), now, pictures)
+
+    def end(self, thread: int) -> None:
+        """It is at none."""
+        self._running.pop(thread, None)
+
     def learn(self, network: Owner, *, seconds: float, pictures: int) -> None:
         """A thread has done a batch."""
         lane = self._lanes.setdefault(network, _Lane())
@@ -164,6 +178,13 @@ class WaitingLine(Generic[Request]):
     def estimate(self) -> float:
         """Seconds until the turn of a request that would join now: a picture of each that waits."""
         return sum(lane.requests * lane.pace for lane in self._busy) / self._threads
+
+    def _estimate_by_running(self, now: float) -> float:
+        """The same, if each picture takes as long as those have taken already that are being looked at."""
+        paces: dict[_Lane, float] = {}
+        for lane, since, pictures in self._running.values():
+            paces[lane] = max(paces.get(lane, 0.0), (now - since) / pictures)
+        return sum(lane.requests * paces.get(lane, lane.pace) for lane in self._busy) / self._threads
 
     def __bool__(self) -> bool:
         """Whether somebody waits."""
