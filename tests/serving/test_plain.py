@@ -154,7 +154,7 @@ def test_a_body_over_the_limit_is_refused_announced_or_not(start: Start) -> None
     for body in (b"x" * 1001, iter([b"x" * 600, b"x" * 600])):
         reply = server.post("/predict?model=single", body)
         assert reply.status == 413
-        assert "at most 1,000 are taken. Send smaller pictures, or fewer." in reply.json["error"]
+        assert "at most 1,000 are taken. Send less in one request." in reply.json["error"]
         assert reply.headers["connection"] == "close"
 
 

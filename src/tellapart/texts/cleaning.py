@@ -73,3 +73,12 @@ def as_utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def made_whole(texts: list[str]) -> list[str]:
+    """The texts as `as_utf8` and back gives them: halves of surrogate pairs put together, or U+FFFD; all looked at at once."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return [as_utf8(text).decode() for text in texts]
+    return texts
