@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tellapart.errors import PictureError
-from tellapart.serving.batches import BatchTimes, Columns, Outputs
+from tellapart.serving.batches import BatchTimes, OutputColumns, Outputs
 from tellapart.serving.batching import Batcher
 from tellapart.serving.refusals import Late, Overloaded, Stopping, TooLarge
 
@@ -463,7 +463,7 @@ class Together(Doubling):
 
     together, many = 4, 2
 
-    def run_columns(self, inputs: Sequence[Any]) -> Columns:
+    def run_columns(self, inputs: Sequence[Any]) -> OutputColumns:
         read = [one for one in inputs if one != "broken"]
         errors = tuple("not a number" if one == "broken" else "" for one in inputs)
         self.ran.append(list(inputs))
@@ -472,11 +472,11 @@ class Together(Doubling):
         if 99 in read:
             raise MemoryError("no memory")
         arrays = {"twice": np.array([2 * one for one in read])} if read else {}
-        return Columns(arrays=arrays, beside=tuple(f"beside {one}" for one in read), errors=errors)
+        return OutputColumns(arrays=arrays, beside=tuple(f"beside {one}" for one in read), errors=errors)
 
 
-def told(columns: Outputs | Columns) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
-    assert isinstance(columns, Columns)
+def told(columns: Outputs | OutputColumns) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
+    assert isinstance(columns, OutputColumns)
     return columns.arrays["twice"].tolist() if columns.arrays else [], columns.beside, columns.errors
 
 

@@ -22,7 +22,7 @@ class TellsMany(Protocol):
         """What `row` tells of each of N answers, but for its path and its error."""
 
 
-class ClassColumns(Protocol):
+class ClassArrays(Protocol):
     """What is said of N pictures or texts, as arrays."""
 
     @property
@@ -50,7 +50,7 @@ class ClassColumns(Protocol):
         """N, or empty."""
 
 
-def class_rows(answers: ClassColumns, *, top: int, figures: Figures) -> list[dict[str, Any]]:
+def class_rows(answers: ClassArrays, *, top: int, figures: Figures) -> list[dict[str, Any]]:
     """The `top` most probable classes of each, its set, whether it is unknown, its novelty and its warning; None for nothing."""
     probabilities, sets, unknown, novelty = answers.probabilities, answers.sets, answers.unknown, answers.novelty
     count, nothing = len(probabilities), [None] * len(probabilities)

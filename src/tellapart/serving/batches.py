@@ -48,7 +48,7 @@ class Network(Protocol):
         `check` is called before each batch of tiles, and raises where nobody waits any more.
         """
 
-    def run_columns(self, inputs: Sequence[Any]) -> Columns:
+    def run_columns(self, inputs: Sequence[Any]) -> OutputColumns:
         """What is said of N inputs, which are prepared and run all at once."""
 
 
@@ -87,7 +87,7 @@ class Outputs:
 
 # Compared by identity: == on arrays gives an array.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Columns:
+class OutputColumns:
     """What a network says of N inputs that it takes together, as arrays: an object for each would cost more than it does."""
 
     arrays: Mapping[
@@ -106,12 +106,12 @@ class QueuedRequest:
     deadline: float  # on the batcher's clock
     entered: float
     loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Outputs | Columns]
+    answer: asyncio.Future[Outputs | OutputColumns]
     rows: list[Mapping[str, NDArray[Any]] | None]
     beside: list[Any]
     errors: list[str]
     missing: int  # pictures without a result
-    parts: list[tuple[int, Columns]] = field(default_factory=list)  # in place of rows, each with its first input
+    parts: list[tuple[int, OutputColumns]] = field(default_factory=list)  # in place of rows, each with its first input
     given_up: bool = False  # nobody waits for it any more
     failure: BaseException | None = None
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
-from tellapart.serving.batches import BatchTimes, Columns, Network, Observer, Outputs, QueuedRequest, TakenBatch
+from tellapart.serving.batches import BatchTimes, Network, Observer, OutputColumns, Outputs, QueuedRequest, TakenBatch
 from tellapart.serving.own_core import OwnCore, yield_to_others
 from tellapart.serving.refusals import Late, Stopping, TooLarge
 from tellapart.serving.settling import answer, joined, parted, settle, settle_spans
@@ -83,8 +83,8 @@ class Batcher:
         with self._changed:
             self._check(count, now=self._now())
 
-    async def submit(self, network: Network, pictures: Sequence[Any], *, timeout: float) -> Outputs | Columns:
-        """Run `pictures` through `network`; several batches may share the work. Columns of one that takes many together.
+    async def submit(self, network: Network, pictures: Sequence[Any], *, timeout: float) -> Outputs | OutputColumns:
+        """Run `pictures` through `network`; several batches may share the work. OutputColumns of one that takes many together.
 
         All of a request is taken or nothing. `timeout` is in seconds.
         Raises: TooLarge, Overloaded, Stopping before anything is begun; Late when the deadline passes.

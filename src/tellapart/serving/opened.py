@@ -16,7 +16,7 @@ from tellapart.answers.text import prepare_texts
 from tellapart.answers.tiling import Check, in_tiles, merged, merging_of
 from tellapart.bundle import Model, open_model
 from tellapart.errors import ModelFileError, TellapartError
-from tellapart.serving.batches import Columns
+from tellapart.serving.batches import OutputColumns
 from tellapart.serving.engines import EngineChoice
 from tellapart.serving.gallery import NAME, Gallery, read_gallery
 from tellapart.serving.pictures import IMAGE, TEXT, Picture, make_ready, make_tiles, text_of
@@ -115,11 +115,11 @@ class Version:
             raise ValueError(f"{self.model.path} takes no texts")
         return self.run(as_input(texts, inputs))
 
-    def run_columns(self, inputs: Sequence[Any]) -> Columns:
+    def run_columns(self, inputs: Sequence[Any]) -> OutputColumns:
         """What the task reads of N texts, and why those were not read that could not be."""
         read = prepare_texts(list(map(text_of, inputs)), self.model.inputs)
         arrays = self.run_texts(read.texts) if read.texts else {}
-        return Columns(arrays=arrays, beside=read.places, errors=read.errors)
+        return OutputColumns(arrays=arrays, beside=read.places, errors=read.errors)
 
     def run_tiles(self, picture: Picture, check: Check) -> tuple[dict[str, NDArray[Any]], Placement]:
         """What the task reads of a picture in tiles, put together, each array [...], and the way back.

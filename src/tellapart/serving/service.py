@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.serving.batches import BatchTimes, Columns, Network, Outputs
+from tellapart.serving.batches import BatchTimes, Network, OutputColumns, Outputs
 from tellapart.serving.batching import Batcher
 from tellapart.serving.metrics import Metrics
 from tellapart.serving.opened import Version
@@ -161,8 +161,8 @@ class Service:
         self.metrics.add_batch(network, times)
 
 
-def _decide(version: Version, outputs: Outputs | Columns) -> Reply:
-    if isinstance(outputs, Columns):
+def _decide(version: Version, outputs: Outputs | OutputColumns) -> Reply:
+    if isinstance(outputs, OutputColumns):
         arrays = {name: array for name, array in outputs.arrays.items() if name in version.answering.outputs}
         return Reply(
             version=version,
@@ -188,7 +188,7 @@ def _decide(version: Version, outputs: Outputs | Columns) -> Reply:
     )
 
 
-def _embeddings(outputs: Columns) -> tuple[NDArray[np.float32] | None, ...]:
+def _embeddings(outputs: OutputColumns) -> tuple[NDArray[np.float32] | None, ...]:
     found = outputs.arrays.get("embedding")
     if found is None:
         return (None,) * len(outputs.errors)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.serving.batches import Columns, Outputs, QueuedRequest, TakenBatch
+from tellapart.serving.batches import OutputColumns, Outputs, QueuedRequest, TakenBatch
 
 
 def joined(spans: Sequence[tuple[QueuedRequest, int, int]]) -> Sequence[Any]:
@@ -22,7 +22,7 @@ def joined(spans: Sequence[tuple[QueuedRequest, int, int]]) -> Sequence[Any]:
     return [one for request, first, count in spans for one in request.pictures[first : first + count]]
 
 
-def parted(columns: Columns, counts: Sequence[int]) -> list[Columns]:
+def parted(columns: OutputColumns, counts: Sequence[int]) -> list[OutputColumns]:
     """What was said of as many inputs as the counts add up to, for each count its part."""
     if len(counts) == 1:
         return [columns]
@@ -31,18 +31,18 @@ def parted(columns: Columns, counts: Sequence[int]) -> list[Columns]:
         errors = columns.errors[first : first + count]
         read = row + count - sum(map(bool, errors))
         arrays = {name: array[row:read] for name, array in columns.arrays.items()}
-        parts.append(Columns(arrays=arrays, beside=columns.beside[row:read], errors=errors))
+        parts.append(OutputColumns(arrays=arrays, beside=columns.beside[row:read], errors=errors))
         first, row = first + count, read
     return parts
 
 
-def whole(parts: Sequence[tuple[int, Columns]]) -> Columns:
+def whole(parts: Sequence[tuple[int, OutputColumns]]) -> OutputColumns:
     """What was said of all inputs of a request, of its parts (the first, what), which may have come in any order."""
     if len(parts) == 1:
         return parts[0][1]
     ordered = [part for _, part in sorted(parts, key=lambda part: part[0])]
     read = [part.arrays for part in ordered if part.beside]
-    return Columns(
+    return OutputColumns(
         arrays={name: np.concatenate([one[name] for one in read]) for name in read[0]} if read else {},
         beside=tuple(one for part in ordered for one in part.beside),
         errors=tuple(error for part in ordered for error in part.errors),
