@@ -126,7 +126,7 @@ def test_a_heatmap_comes_when_asked_for(
             400,
             "explain is 'maybe'; it must be true or false.",
         ),
-        ("/predict?model=single", b"", "image/png", 400, "the body is empty. Send multipart/form-data, or the bytes"),
+        ("/predict?model=single", b"", "image/png", 400, "the body is empty. Send multipart/form-data, JSON, or the bytes"),
         ("/predict?model=single", b"{}", "application/json", 400, "the JSON holds nothing; /predict takes {"),
         ("/predict?model=single", b"x", "multipart/form-data", 400, "the multipart body cannot be read"),
         ("/predict?model=single", b"--a--\r\n", "multipart/form-data; boundary=a", 400, "the form holds no file."),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
-AT_ONCE, LETTERS_AT_ONCE = 20_000, 1_000_000  # texts and letters whose n-grams are in memory together
+AT_ONCE, LETTERS_AT_ONCE = 20_000, 500_000  # texts and letters whose n-grams are in memory together
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
 UNSEEN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
