@@ -32,13 +32,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer, self.answer = transport, bytearray(), None
+        self.body = b""  # of the last answer
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         head = self.buffer.find(b"\r\n\r\n")
         if head < 0 or self.answer is None or not self._whole(head):
             return
-        status, self.buffer = int(self.buffer[9:12]), bytearray()
+        status, self.body, self.buffer = int(self.buffer[9:12]), bytes(self.buffer[head + 4 :]), bytearray()
         self._finish("ok" if status == 200 else "refused" if status in (429, 503) else str(status))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -68,6 +69,10 @@ class Http:
         self._port, self._idle = plan["port"], []
 
     async def ask(self, request: bytes) -> str:
+        return (await self.ask_and_read(request))[0]
+
+    async def ask_and_read(self, request: bytes) -> tuple[str, bytes]:
+        """What came of it, and the answer's body."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.transport.is_closing():
@@ -77,10 +82,10 @@ class Http:
             try:
                 _, connection = await loop.create_connection(Connection, HOST, self._port)
             except OSError:
-                return "no connection"
+                return "no connection", b""
         outcome = await connection.ask(request)
         self._idle.append(connection)
-        return outcome
+        return outcome, connection.body
 
 
 class Grpc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -32,6 +33,19 @@ from tellapart.reporter import Silent
 from tellapart.workflows.learning.examine import examine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+gc.disable()  # until all is imported: what is imported stays, and looking through it again and again costs minutes
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is never looked through again for what could be forgotten; what the tests make is."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """At its end a process may look again: some libraries count what is left as leaks."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from PIL import Image
 from tellapart.answers.pictures import place, prepare_picture
 from tellapart.data.motion import into_square
 from tellapart.explanation.laying import as_seen, onto
-from tellapart.features.extract import _tag
+from tellapart.features.extract import tag_of
 from tellapart.manifest import PreprocessingRecord
 from tellapart.preprocessing import Preprocessing, fitted, load, prepare, shown_part
 
@@ -122,7 +122,7 @@ def test_heat_lies_on_the_picture_in_its_own_shape() -> None:
 
 
 def test_keys_of_caches_are_as_they_were_and_tell_what_is_new() -> None:
-    assert _tag(CROP, "abc", "ort", ()) == "6e5f22773a4a6377:", "as before pictures could fit otherwise"
+    assert tag_of(CROP, "abc", "ort", ()) == "6e5f22773a4a6377:", "as before pictures could fit otherwise"
     others = [
         fitted(CROP, "pad", None),
         fitted(CROP, "squash", None),
@@ -131,8 +131,8 @@ def test_keys_of_caches_are_as_they_were_and_tell_what_is_new() -> None:
         Preprocessing(size=224, colour="stored"),
         Preprocessing(size=224, crop=1.0),
     ]
-    assert len({_tag(one, "abc", "ort", ()) for one in (CROP, *others)}) == 7
-    assert _tag(CROP, "abc", "ort", (16, 24)) != _tag(CROP, "abc", "ort", ())
+    assert len({tag_of(one, "abc", "ort", ()) for one in (CROP, *others)}) == 7
+    assert tag_of(CROP, "abc", "ort", (16, 24)) != tag_of(CROP, "abc", "ort", ())
 
 
 def test_a_record_keeps_all_of_it_and_an_old_one_reads_as_it_did() -> None:

@@ -32,7 +32,7 @@ from .test_colour_profiles import P3, profile
 from .test_fuzz_pictures import MUTATIONS, Random, encoded, mend_checksums, peak_megabytes, read
 from .test_picture_formats import dicom, raw_file, tiff
 
-COUNT = 3_000
+COUNT = 1_800
 MEGABYTES = 3_000  # the limits let a TIFF hold 2 GiB of values
 HERE = Path(__file__).resolve().parent
 

@@ -1,8 +1,9 @@
-"""Memory that ran out is told as such. In: what others say of it. Out: MachineError; other failures stay as they are."""
+"""Memory that ran out is told as such, and freed memory given back. In: what others say. Out: MachineError; other failures stay."""
 
 from __future__ import annotations
 
 import errno
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,31 @@ def test_a_command_without_enough_memory_ends_with_a_sentence(tmp_path: Path) ->
     assert answer.returncode == 2, answer.stderr
     assert answer.stderr.startswith("Error: the memory ran out (MemoryError). End other programs")
     assert "Traceback" not in answer.stderr
+
+
+GIVEN_BACK = """
+import ctypes
+from pathlib import Path
+from tellapart.memory import give_freed_memory_back
+library = ctypes.CDLL(None)
+library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+
+def megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+pieces = [library.malloc(50_000) for _ in range(3000)]
+for piece in pieces:
+    ctypes.memset(piece, 1, 50_000)
+for piece in pieces[:-1]:  # the last one lies above all others
+    library.free(piece)
+before = megabytes()
+assert give_freed_memory_back()
+print(before - megabytes())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc here")
+def test_what_was_freed_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 100

@@ -1,4 +1,4 @@
-"""Memory that ran out, in whatever words it is said. In: an exception. Out: MachineError. Next: cli/main.py.
+"""Memory that ran out, in whatever words it is said, and memory given back. In: an exception. Out: MachineError. Next: cli/main.py.
 
 Python, torch, ONNX Runtime, the loader of shared libraries and the starter of threads each say it differently.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 from tellapart.errors import MachineError
 
@@ -51,3 +53,22 @@ def memory_errors() -> Iterator[None]:
             raise
         said = " ".join(str(error).split()) or type(error).__name__
         raise MachineError(f"the memory ran out ({said[-160:]}). {_REMEDY}.") from error
+
+
+def give_freed_memory_back() -> bool:
+    """Tell glibc's malloc to give back now what was freed, which the threads that needed it keep for themselves otherwise.
+
+    False where there was nothing to give, or there is no glibc.
+    """
+    library = glibc()
+    return library is not None and bool(library.malloc_trim(0))
+
+
+def glibc() -> Any | None:
+    """The library, where this system's C library is that one."""
+    import ctypes
+
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None

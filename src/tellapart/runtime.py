@@ -21,12 +21,22 @@ from tellapart.errors import ModelFileError, one_line
 BATCH = 8  # pictures; larger batches fall out of the core's cache and run slower
 
 
+_shared: list[int] = []  # how many cores this process was told to keep to; none: it was not
+
+
+def share_cores(count: int) -> None:
+    """Keep to `count` cores from now on, as one of several processes that compute beside each other on a machine."""
+    _shared[:] = [count]
+
+
 def cores() -> int:
     """How many cores this process may use, at least 1: `taskset` and containers often allow fewer than there are.
 
     A limit on processor time counts too (`docker run --cpus`, Kubernetes' limits.cpu), rounded up: with more threads than that,
     all of them stand still together for part of each period.
     """
+    if _shared:
+        return _shared[0]
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = time_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
     return max(1, min(there, math.ceil(limit)) if math.isfinite(limit) else there)

@@ -65,7 +65,7 @@ def test_the_newest_run_is_told_and_used(here: Path) -> None:
     assert predict("colours/green/0.png", "--quiet", folder=here).stderr == b""
 
 
-@pytest.mark.parametrize("layout", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+@pytest.mark.parametrize("layout", ["PNG", "GIF", "TIFF", "PPM"])
 def test_a_picture_on_standard_input(here: Path, layout: str) -> None:
     from PIL import Image
 
@@ -75,9 +75,10 @@ def test_a_picture_on_standard_input(here: Path, layout: str) -> None:
     assert answer.stdout.split()[1:] == [b"green", b"-"]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"])
-@pytest.mark.parametrize("way", ["-", "--list", "--list -"])
-def test_lists_of_paths(here: Path, end: str, way: str) -> None:
+@pytest.mark.parametrize(
+    ("way", "end"), [("-", "\n"), ("-", "\r\n"), ("-", "\0"), ("--list", "\r\n"), ("--list -", "\n")]
+)
+def test_lists_of_paths(here: Path, way: str, end: str) -> None:
     paths = ["colours/green/0.png", "colours/红色/1.png"]
     text = ("" if end == "\0" else "\ufeff").encode() + "".join(path + end for path in paths).encode() + end.encode()
     (here / "list.txt").write_bytes(text)
@@ -146,16 +147,20 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_what_is_no_picture_is_called_by_its_kind(here: Path, name: str) -> None:
-    data, what = OTHERS[name]
-    (here / name).write_bytes(data)
-    answer = predict("runs/latest", name, folder=here)
+def test_what_is_no_picture_is_called_by_its_kind(here: Path) -> None:
+    for name, (data, _) in OTHERS.items():
+        (here / name).write_bytes(data)
+        (here / "colours" / "blue" / name).write_bytes(data)
+    answer = predict("runs/latest", *OTHERS, "--format", "csv", folder=here)
     assert answer.returncode == 2
-    assert f"not a picture in a known format, but {what}" in answer.stdout.decode()
+    rows = answer.stdout.decode().splitlines()
+    for name, (_, what) in OTHERS.items():
+        (row,) = [row for row in rows if row.startswith(name)]
+        assert f"not a picture in a known format, but {what}" in row
     # In a folder it is no news.
-    (here / "colours" / "blue" / name).write_bytes(data)
-    assert name not in predict("runs/latest", "colours", folder=here).stdout.decode()
+    found = predict("runs/latest", "colours", folder=here).stdout.decode()
+    assert "green" in found
+    assert not any(name in found for name in OTHERS)
 
 
 def test_pictures_in_a_parquet_file(here: Path) -> None:

@@ -126,7 +126,7 @@ def test_where_all_trials_fail_nothing_is_said_of_going_on(
     def fails(*given: object, **named: object) -> None:
         raise DataError("the pictures are gone.")
 
-    monkeypatch.setattr("tellapart.workflows.searching.finding.try_settings", fails)
+    monkeypatch.setattr("tellapart.workflows.searching.attempt.try_settings", fails)
     assert execute(["search", str(stripes), "--out", str(tmp_path), *SCRATCH, "--try", "loop.epochs=1,2"]) == 2
     told = capsys.readouterr().err
     assert "Error: all 2 trials failed, so there is nothing to choose from. The first one (loop.epochs=1): the" in told

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -61,6 +64,36 @@ def test_what_comes_out_is_a_float_network_of_the_same_kind(aware: tuple[Aware, 
     assert [tuple(one.dims) for one in before.initializer] == [tuple(one.dims) for one in after.initializer]
     images = pictures(8, seed=5)
     assert np.abs(answers(NETWORK, images) - answers(aware[0].network, images)).max() < 0.1
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+def test_one_that_was_killed_goes_on_to_the_same_weights(
+    integers: Int8, aware: tuple[Aware, int], tmp_path: Path
+) -> None:
+    done: list[int] = []
+
+    def until(count: int) -> Callable[[int], None]:
+        def advance(batches: int) -> None:
+            done.append(batches)
+            if sum(done) > count:
+                raise Killed
+
+        return advance
+
+    def learn(advance: Callable[[int], None]) -> Aware:
+        return made_aware(NETWORK, integers, pictures(48, seed=2), OnnxNetwork, TERMS, advance, tmp_path)
+
+    with pytest.raises(Killed):
+        learn(until(6))  # in the second epoch of five batches
+    (file,) = tmp_path.iterdir()
+    done.clear()
+    assert learn(until(99)) == aware[0]
+    assert done == [5, *[1] * 5]  # the first epoch was not gone through again
+    file.write_bytes(file.read_bytes()[:1000])  # damaged: begun anew
+    assert learn(until(99)) == aware[0]
 
 
 def test_what_learns_nothing_stays_as_it_is(integers: Int8) -> None:

@@ -66,6 +66,6 @@ def test_one_that_is_missing_is_noticed() -> None:
 
 @pytest.mark.parametrize("rank", [0, 5, 64])
 def test_a_matrix_of_low_rank(rank: int) -> None:
-    values = np.zeros(400)
+    values = np.zeros(160)
     values[:rank] = np.arange(1, rank + 1)
     check(turned(values), 20)

@@ -20,6 +20,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_dataset, embed_pictures, embed_some
 from tellapart.features.extract import Features
+from tellapart.half_rows import HalfRows
 from tellapart.openvino_session import Refused, load_openvino
 from tellapart.reporter import Silent
 from tellapart.workflows.learning.examine import examine
@@ -224,3 +225,24 @@ def test_bfloat16_is_corrected_by_the_first_training_pictures(backbone: ReadyBac
     np.testing.assert_array_equal(rough.vectors[train[:300]], exact.vectors[train[:300]])
     errors = [np.abs(one - exact.vectors[train])[300:].mean() for one in (raw.vectors, rough.vectors[train])]
     assert 0 < errors[1] < errors[0] / 2
+
+
+def test_embeddings_of_very_many_pictures_lie_on_disk_in_the_order_in_which_a_split_is_read(
+    dataset: Dataset, backbone: ReadyBackbone
+) -> None:
+    bad = int(dataset.rows["train"][1])
+    pictures = list(dataset.pictures)
+    pictures[bad] = replace(pictures[bad], path=Path("gone.png"), content_hash="0" * 32)
+    damaged, told = replace(dataset, pictures=tuple(pictures)), Recorded()
+    with open_cache() as cache:
+        left, here = embed_dataset(damaged, backbone, "cpu", cache, Silent())
+        again, there = embed_dataset(damaged, backbone, "cpu", cache, told, most_bytes=0)
+    assert isinstance(there.vectors, HalfRows)
+    assert len(there.vectors) == len(dataset.pictures) - 1
+    assert again.pictures == left.pictures
+    assert np.array_equal(there.vectors[:], np.asarray(here.vectors).astype(np.float16))
+    assert np.array_equal(there.rows(left.rows["test"]), there.vectors[left.rows["test"]])
+    assert (there.computed, there.reused) == (0, here.computed)
+    assert told.said[0].startswith(
+        f"The features of {len(dataset.pictures):,} pictures lie on disk in 16 bits until this "
+    )

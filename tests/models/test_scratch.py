@@ -19,7 +19,7 @@ from tellapart.models.scratch import build_scratch, create_trunk
 from tellapart.preprocessing import Preprocessing
 
 BLOCKS: dict[str, Any] = {"blocks": [Block(filters=16), Block(filters=32)], "dense": [Dense(units=24)]}
-# One of each kind; the others take seconds each, or a gigabyte.
+# One of each kind; the others take seconds each, some a gigabyte, and repeat what these show.
 QUICK = {
     "lenet5",
     "alexnet",
@@ -36,12 +36,7 @@ QUICK = {
     "mobilenetv2_100",
     "mobilenetv3_small_100",
 }
-# Half a minute each for 130 million weights, and of the same kind as vgg11_bn.
-LONG = {"vgg11", "vgg16", "vgg19", "vgg11_bn", "vgg16_bn", "vgg19_bn"}
-ALL = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.long if name in LONG else pytest.mark.slow)
-    for name in CLASSICS
-]
+ALL = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in CLASSICS]
 STAGES = {"lenet5": 2, "alexnet": 5, "alexnet_small": 5, "googlenet": 4, "resnet18": 4, "resnetv2_50": 4}
 
 

@@ -290,3 +290,21 @@ def test_what_is_no_picture_says_why(opened: Open, picture: Encoded | Pixels, wo
     with pytest.raises(PictureError) as refusal:
         make_ready(picture, version.answering, version.model.preprocessing, max_pixels=10_000)
     assert words in str(refusal.value)
+
+
+def test_what_a_version_freed_is_given_back_once_at_the_next_look(opened: Open, models: Path) -> None:
+    given: list[bool] = []
+    repository, _ = opened(keep=1, control=True, give_back=lambda: given.append(True))
+    assert given == []
+    repository.refresh()  # what opening took
+    repository.refresh()
+    assert len(given) == 1
+    shutil.copytree(models / "colours" / "1", models / "colours" / "3")
+    repository.refresh()  # the old one may still be at work
+    assert len(given) == 1
+    repository.refresh()
+    repository.refresh()
+    assert len(given) == 2
+    repository.unload("single")
+    repository.load("single")
+    assert len(given) == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import logging
+import os
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -56,6 +58,16 @@ def test_after_seven_tries_it_is_told_and_what_is_for_good_is_told_at_once() -> 
     with pytest.raises(FileNotFoundError):
         again(Flaky(FileNotFoundError()), "s3://b/a", sleep=pauses.append)
     assert len(pauses) == 6
+
+
+def test_a_library_that_itself_tries_for_long_is_asked_three_times() -> None:
+    clock = iter(range(0, 10_000, 45))  # each try takes 45 s
+    with pytest.raises(StorageError, match="gs://b/a cannot be read: away, 3 times"):
+        again(Flaky(*[MayPass("away")] * 7), "gs://b/a", sleep=lambda pause: None, now=lambda: float(next(clock)))
+    assert (
+        again(Flaky(*[MayPass("away")] * 2), "gs://b/a", sleep=lambda pause: None, now=lambda: float(next(clock)))
+        == "done"
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,6 +171,10 @@ class NoCredentialsError(Exception):
     """As botocore calls it."""
 
 
+class ClientAuthenticationError(Exception):
+    """As azure.core calls it."""
+
+
 class Bucket(MemoryFileSystem):  # type: ignore[misc]
     """fsspec's memory, which fails as told."""
 
@@ -209,6 +225,7 @@ def test_an_object_store_gives_parts_and_names(bucket: Bucket) -> None:
             "the store refuses it: Forbidden https://h/a$",
         ),
         (NoCredentialsError("Unable to locate credentials"), PermissionError, "the store refuses it: Unable to locate"),
+        (ClientAuthenticationError("no token"), PermissionError, "the store refuses it: no token"),
     ],
 )
 def test_what_an_object_store_says(bucket: Bucket, fault: Exception, kind: type[Exception], said: str) -> None:
@@ -227,6 +244,27 @@ def test_without_its_package_an_address_says_which_extra(monkeypatch: pytest.Mon
         MissingFormat, match=r"an address that begins with s3:// needs the package 's3fs', .*tellapart\[remote\]"
     ):
         store_of("s3")
+
+
+def test_a_store_without_an_account_is_told_and_its_library_says_nothing_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none(scheme: str) -> None:
+        raise ValueError("Must provide either a connection_string or account_name with credentials!!")
+
+    monkeypatch.setattr(fsspec, "filesystem", none)
+    monkeypatch.setattr(logging.getLogger("azure"), "level", logging.NOTSET)
+    monkeypatch.setattr(logging.getLogger("gcsfs"), "level", logging.DEBUG)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    monkeypatch.delenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", raising=False)
+    store_of.cache_clear()
+    with pytest.raises(
+        StorageError,
+        match=r"az:// cannot be used: Must provide either .*\. Set AZURE_STORAGE_CONNECTION_STRING, or AZURE",
+    ):
+        store_of("az")
+    assert [logging.getLogger(name).level for name in ("azure", "gcsfs")] == [logging.CRITICAL, logging.DEBUG]
+    assert os.environ.pop("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT") == "false"
 
 
 def test_a_folder_of_a_store_is_one_data_set(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,12 +67,7 @@ def held_out(folder: Path, kind: type[Target]) -> list[Example]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(
-            name, marks=pytest.mark.long if name in ("detection", "multilabel", "segmentation") else pytest.mark.slow
-        )
-        for name in TASKS
-    ],
+    [pytest.param(name, marks=pytest.mark.slow if name == "text" else pytest.mark.long) for name in TASKS],
 )
 def test_every_picture_is_tested_by_who_had_not_seen_it(
     name: TaskName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

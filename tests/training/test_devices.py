@@ -41,6 +41,9 @@ def test_one_thread_a_process_is_told_where_there_are_more_cores(monkeypatch: py
         "OMP_NUM_THREADS is 1 (torchrun sets it so), and each of the 2 processes trains on 1 thread; the 9 cores here "
         "allow 4. For all of them set OMP_NUM_THREADS=4 before torchrun."
     )
+    with monkeypatch.context() as by_ray:
+        by_ray.setenv("RAY_JOB_ID", "01000000")
+        assert thread_advice(two, available=9) == ""
     assert thread_advice(two, available=3) == ""
     assert thread_advice(Devices(threads=1), available=9) == ""
     assert thread_advice(Devices(world=2, threads=1, device=torch.device("cuda")), available=9) == ""

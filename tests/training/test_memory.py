@@ -41,30 +41,3 @@ def new_pages(*arguments: str) -> int:
 def test_the_same_pieces_are_given_again_without_new_pages() -> None:
     assert new_pages("keep") < 1000
     assert new_pages() > 20_000  # five turns of 120 MB in pages of 4 kB would be 146,000; huge pages make it fewer
-
-
-GIVEN_BACK = """
-import ctypes
-from pathlib import Path
-from tellapart.training.memory import give_freed_memory_back
-library = ctypes.CDLL(None)
-library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-library.free.argtypes = [ctypes.c_void_p]
-
-def megabytes():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
-
-pieces = [library.malloc(50_000) for _ in range(3000)]
-for piece in pieces:
-    ctypes.memset(piece, 1, 50_000)
-for piece in pieces[:-1]:  # the last one lies above all others
-    library.free(piece)
-before = megabytes()
-assert give_freed_memory_back()
-print(before - megabytes())
-"""
-
-
-def test_what_was_freed_is_given_back() -> None:
-    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
-    assert float(done.stdout) > 100

@@ -35,7 +35,7 @@ from tellapart.training.probe import fit_probe
 COMMAND = [sys.executable, "-m", "tellapart.cli.main"]
 SHORT: dict[str, Any] = {
     "report": False,
-    "network": {"test_time_augmentation": "dihedral", "size": 96},
+    "network": {"test_time_augmentation": "dihedral", "size": 64},
     "finetune": {"unfreeze": "1", "views": 2},
     "augment": {"preset": "none", "rotation": 10.0},
     "loop": {"epochs": 2, "learning_rate": 1e-4},

@@ -87,7 +87,7 @@ def with_barren(answers: Iterable[Any], paths: Iterable[str], unread: Callable[[
             was_filled, filled, folder = filled, False, ahead.pop(0)
             if was_filled:
                 continue
-            if why := _why_barren(folder):
+            if why := why_barren(folder):
                 answer = unread(why, folder)
             elif alone:
                 barren.append(answer)
@@ -100,7 +100,14 @@ def with_barren(answers: Iterable[Any], paths: Iterable[str], unread: Callable[[
         yield answer
 
 
-def _why_barren(folder: str) -> str:
+def without_marks(found: Iterable[PathItem | GivenItem]) -> Iterator[PathItem]:
+    """What `items` gives of files, without what it says of folders. Nothing may come from standard input."""
+    for item in found:
+        if isinstance(item, PathItem) and item.error != _BARREN:
+            yield item
+
+
+def why_barren(folder: str) -> str:
     """What check says of a folder whose files cannot be opened as arrays, such as pickles; "" for any other."""
     from tellapart.data.array_folders import find_array_files
 

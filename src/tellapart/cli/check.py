@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.by_ray import check_with_ray, looked_at_by
+from tellapart.cli.ray_option import RayCommand, ray_option
 from tellapart.cli.reading import range_option, read_options, reading_options, told_arguments
 from tellapart.cli.speaking import said_cell
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
@@ -24,6 +26,7 @@ _SHOWN = 10  # paths or clusters of a kind; --json has them all
 
 @click.command(
     "check",
+    cls=RayCommand,
     epilog="""\b
 Examples:
   tellapart check cells/
@@ -86,6 +89,9 @@ truth.""",
     is_flag=True,
     help="With --labels, of boxes: judge large pictures in overlapping tiles of their own pixels, as `train --tiles` learns.",
 )
+@ray_option(
+    "Let Ray open the pictures, on this machine or on the cluster at ADDRESS (auto, HOST:PORT, ray://HOST:PORT)."
+)
 @click.option("--strict", is_flag=True, help="Exit with 2 when a picture cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole audit as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -98,6 +104,7 @@ def command(
     force: bool,
     corrections: Path | None,
     tiles: bool,
+    ray: str | None,
     strict: bool,
     task: TaskName | None,
     as_json: bool,
@@ -115,6 +122,8 @@ def command(
     _check_flags({"tiles": tiles} if tiles else {}, labels, "--labels")
     _check_flags(given, labels or shortcuts, "--labels and --shortcuts")
     require("check", "train")
+    if ray is not None:
+        check_with_ray(ray, labels=labels, shortcuts=shortcuts)
     from tellapart.data.audit import audit_json, check_strict
     from tellapart.workflows.check import check
 
@@ -127,7 +136,8 @@ def command(
 
         examined, found = check_shortcuts(pictures, deep=deep or labels, **asked, **given)
     if examined is None:
-        examined = check(pictures, deep=deep, **asked)
+        with looked_at_by(ray, reporter) as afar:
+            examined = check(pictures, deep=deep, afar=afar, **asked)
     record = audit_json(examined.audit) | ({"labels": doubtful.as_json()} if doubtful else {})
     record |= {"shortcuts": found.as_json()} if found else {}
     lines = [] if as_json else _lines(examined, record, quiet=quiet)

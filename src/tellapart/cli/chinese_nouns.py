@@ -68,6 +68,14 @@ NOUNS: Mapping[str, str] = {
     "embeddings": "个嵌入",
     "epoch": "轮",
     "epochs": "轮",
+    "worker": "个工作进程",
+    "workers": "个工作进程",
+    "machine": "台机器",
+    "machines": "台机器",
+    "part": "个部分",
+    "parts": "个部分",
+    "CPU": "个 CPU",
+    "CPUs": "个 CPU",
 }
 # Alone, as what is told about.
 THINGS: Mapping[str, str] = {
@@ -94,7 +102,7 @@ BENDING: Mapping[str, str] = {
 }
 # What stands before a placeholder of what people type (a flag, a setting's name, what kind of name it is), and behind it.
 _BEFORE_TYPED = re.compile(
-    r"(--[a-z][a-z-]*[ =]|[\w.]=|[\w.] = |/|\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
+    r"(--[a-z][a-z-]*[ =]|\S=|[\w.] = |/|\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
 )
 _BEHIND_TYPED = re.compile(r"[/=]|\.[a-z]")
 

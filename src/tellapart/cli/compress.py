@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.share import Share
+from tellapart.cli.stopping import ended_as_by_ctrl_c
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def command(
     from tellapart.workflows.compress import compress
 
     reporter = make_reporter(quiet=quiet, warnings=True)
-    found = compress(run, reporter=reporter, out=out, pictures=pictures, **flags)
+    with ended_as_by_ctrl_c():
+        found = compress(run, reporter=reporter, out=out, pictures=pictures, **flags)
     if found.warning:
         reporter.warn(found.warning)
     if not no_report:

@@ -12,6 +12,7 @@ import click
 
 from tellapart.cli.several import SeveralWords
 from tellapart.cli.share import Share
+from tellapart.cli.stopping import ended_as_by_ctrl_c
 from tellapart.reporter import counted, figure, figure_name, percent
 
 if TYPE_CHECKING:
@@ -111,16 +112,17 @@ def command(
     require("export", "train")
     from tellapart.workflows.export import export
 
-    result = export(
-        run,
-        formats,
-        reporter=make_reporter(quiet=quiet, warnings=True),
-        tools=tools,
-        most_flipped=most_flipped,
-        pictures=pictures,
-        languages=languages,
-        made_pictures=made_pictures,
-    )
+    with ended_as_by_ctrl_c():
+        result = export(
+            run,
+            formats,
+            reporter=make_reporter(quiet=quiet, warnings=True),
+            tools=tools,
+            most_flipped=most_flipped,
+            pictures=pictures,
+            languages=languages,
+            made_pictures=made_pictures,
+        )
     click.echo(_listed(result) if as_json else "\n".join(_told(result)))
     bad = [f"{name}: {error}" for name, error in result.failed]
     bad += [

@@ -25,6 +25,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
     "client": ("httpx2", "tenacity"),
     "search": ("optuna",),
     "tables": ("pyarrow",),
+    "ray": ("ray", "pyarrow"),
     "demo": ("elpv_dataset",),
     "serve": ("starlette", "uvicorn", "httptools", "grpc", "prometheus_client", "python_multipart"),
 }

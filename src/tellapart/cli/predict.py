@@ -14,6 +14,7 @@ import click
 
 from tellapart.cli.model_argument import model_path
 from tellapart.cli.predict_outputs import FORMS, ROWS, OutputWriter, check_flags, make_writer, telling
+from tellapart.cli.ray_option import RayCommand, ray_option
 from tellapart.models.catalog import IMAGENET
 from tellapart.reporter import counted
 
@@ -28,6 +29,7 @@ NOTHING = "there is no picture in the paths given. Name picture files, or folder
 
 @click.command(
     "predict",
+    cls=RayCommand,
     epilog="""\b
 Examples:
   tellapart predict runs/latest cat.jpg
@@ -40,6 +42,7 @@ Examples:
   tellapart predict model.onnx - < cat.jpg
   tellapart predict model.onnx https://example.com/cat.jpg
   tellapart predict --server http://127.0.0.1:8501 cat.jpg holiday/
+  tellapart predict model.onnx 'shards/*.tar' --ray auto --out answers/      on a cluster, into parquet files
   tellapart predict imagenet:tf_efficientnet_lite0 cat.jpg      without any training: which of ImageNet's 1,000 classes
 
 \b
@@ -111,6 +114,10 @@ With a model of texts:
 @click.option("--server", metavar="URL", help="Ask a `tellapart serve` instead of opening a model.")
 @click.option("--model", "name", metavar="NAME", help="Which of the server's models, where it has several.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Holds the key that the server asks for.")
+@ray_option(
+    "Let Ray answer, on this machine or on the cluster at ADDRESS (auto, HOST:PORT, ray://HOST:PORT), into parquet files in the "
+    "folder --out; a killed call is gone on with by the same command."
+)
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
 def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool, **flags: Any) -> int:
     """Classify pictures, find boxes in them or tell each pixel's class: files, folders, archives, parquet files of pictures,
@@ -129,7 +136,7 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
     from tellapart.answers.thresholds import read_thresholds
 
     asked = read_thresholds(thresholds)
-    check_flags(flags, thresholds)
+    check_flags(flags, thresholds, arguments)
     server, name, key_file = flags["server"], flags["name"], flags["api_key_file"]
     model, paths = _paths(arguments, server, name, key_file, listed=flags["list_file"] is not None, quiet=quiet)
     flags["top"] = flags["top"] or (_OF_IMAGENET if model.startswith(IMAGENET) else 1)
@@ -142,6 +149,10 @@ def command(arguments: tuple[str, ...], thresholds: tuple[str, ...], quiet: bool
         else open_server(server, name=name, key_file=key_file, allow_private=private)
     )
     with opened as answerer:
+        if flags["ray"] is not None:
+            from tellapart.cli.predict_ray import predict_ray
+
+            return predict_ray(answerer, model_path(model), paths, asked, flags, quiet=quiet)
         if answerer.note and not quiet:
             print(answerer.note, file=sys.stderr)
         return _predict(answerer, paths, flags, quiet=quiet)

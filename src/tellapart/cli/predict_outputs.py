@@ -28,8 +28,12 @@ class OutputWriter(Protocol):
         """What was written and where, in words."""
 
 
-def check_flags(flags: Mapping[str, Any], thresholds: tuple[str, ...]) -> None:
+def check_flags(flags: Mapping[str, Any], thresholds: tuple[str, ...], arguments: tuple[str, ...] = ()) -> None:
     """Raises: UsageError for flags that do not go together."""
+    if flags["ray"] is not None:
+        from tellapart.cli.predict_ray import check_with_ray
+
+        check_with_ray(flags, arguments)
     if flags["layout"] in FORMS and flags["out"] is None:
         raise click.UsageError(
             f"--format {flags['layout']} writes files, and no folder is named for them. Name one with --out FOLDER."

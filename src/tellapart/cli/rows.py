@@ -9,12 +9,11 @@ from typing import Any
 
 from tellapart.answers.answering import Answering
 from tellapart.answers.formulas import SafeWriter
+from tellapart.answers.plain_rows import plain_row
 
 Layout = Callable[[Iterable[Any], Answering[Any, Any], tuple[str, ...], int], Iterator[str]]
 
 LINE_FEED = r"\u000a"  # as cli/screen.py shows what steers a terminal
-_DECIMALS = 6  # of a probability
-_KEYS: Mapping[str, str] = {"classes": "top"}  # of an answer's row -> of a line, where they differ
 
 
 def table(answers: Iterable[Any], answering: Answering[Any, Any], classes: tuple[str, ...], top: int) -> Iterator[str]:
@@ -33,20 +32,12 @@ def as_csv(answers: Iterable[Any], answering: Answering[Any, Any], classes: tupl
 def as_jsonl(
     answers: Iterable[Any], answering: Answering[Any, Any], classes: tuple[str, ...], top: int
 ) -> Iterator[str]:
-    """One JSON object a line: the task's row without pictures, its probabilities rounded; what is not known is null."""
+    """One JSON object a line, as `plain_row` tells it; what is not known is null."""
     for answer in answers:
-        row = answering.row(answer, top=top, figure=_rounded)
-        for name in answering.pictured:
-            del row[name]
-        row["novelty"] = None if answer.novelty is None else float(f"{answer.novelty:.6g}")  # it has no upper limit
-        yield json.dumps({_KEYS.get(name, name): value for name, value in row.items()}, ensure_ascii=False) + "\n"
+        yield json.dumps(plain_row(answer, answering, top=top), ensure_ascii=False) + "\n"
 
 
 LAYOUTS: Mapping[str, Layout] = {"table": table, "csv": as_csv, "jsonl": as_jsonl}
-
-
-def _rounded(probability: float) -> float:
-    return round(probability, _DECIMALS)
 
 
 def _csv_line(cells: list[str]) -> str:

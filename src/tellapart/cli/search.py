@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.ray_option import RayCommand
 from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
+from tellapart.cli.together import plan_trials, resume_search_by, search_by, trials_options
 
 if TYPE_CHECKING:
     from tellapart.workflows.searching.outcome import SearchResult
@@ -21,6 +23,7 @@ _SHOWN = 8  # trials of the table; trials.csv has all
 
 @click.command(
     "search",
+    cls=RayCommand,
     epilog="""\b
 Examples:
   tellapart search cells/                                   100 settings of the classifier on the frozen network, in seconds
@@ -28,6 +31,7 @@ Examples:
   tellapart search cells/ --strategy finetune --budget 2h   as many settings as two hours allow
   tellapart search cells/ --try probe.strength=1e-5:10:log --trials 30
   tellapart search cells/ --space space.toml --random --trials 40
+  tellapart search cells/ --strategy finetune --ray --gpus 0.5    trials by a Ray cluster, two on each GPU; see docs/scale.md
   tellapart search --resume runs/cells-20260101-120000      go on with one that was stopped
   tellapart search --join runs/cells-20260101-120000        help with one that another process has begun
 
@@ -89,6 +93,7 @@ Trials are compared on the validation split. The winner is trained once more and
 @click.option(
     "--join", type=click.Path(path_type=Path), help="Do trials of the search in this folder, beside its own process."
 )
+@trials_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
@@ -103,6 +108,10 @@ def command(
     recipe: Path | None,
     resume: Path | None,
     join: Path | None,
+    ray: str | None,
+    parallel: int | None,
+    cpus: float | None,
+    gpus: float | None,
     as_json: bool,
     quiet: bool,
     **flags: Any,
@@ -117,13 +126,14 @@ def command(
 
     require("search", "train", "search")
     from tellapart.settings.reading import merge, read_recipe
-    from tellapart.workflows.search import join_search, resume_search, search
+    from tellapart.workflows.search import join_search
     from tellapart.workflows.searching.outcome import SearchPlan
 
     reporter = make_reporter(quiet=quiet)
     given = told_settings({"data": one_data(data), **flags}, assignments)
     if join is not None or resume is not None:
         _check_alone(join, resume, given, bool(tries or space_file or how or trials or budget or recipe))
+    trials_plan = plan_trials(ray, parallel, cpus, gpus, join=join)
     if join is not None:
         done = join_search(join, reporter=reporter)
         click.echo(
@@ -131,7 +141,7 @@ def command(
         )
         return
     if resume is not None:
-        found = resume_search(resume, reporter=reporter)
+        found = resume_search_by(trials_plan, resume, reporter=reporter)
     else:
         plan = SearchPlan(
             said=given,
@@ -141,7 +151,7 @@ def command(
             trials=trials,
             budget=budget,
         )
-        found = search(merge(read_recipe(recipe) if recipe else {}, given), plan, reporter=reporter)
+        found = search_by(trials_plan, merge(read_recipe(recipe) if recipe else {}, given), plan, reporter=reporter)
     click.echo(json.dumps(found.as_json(), ensure_ascii=False) if as_json else "\n".join(_lines(found)))
 
 

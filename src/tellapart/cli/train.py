@@ -10,13 +10,16 @@ from typing import Any
 
 import click
 
+from tellapart.cli.ray_option import RayCommand
 from tellapart.cli.reading import range_option, reading_options
 from tellapart.cli.tasks import READ_TASKS, TASK_HELP
+from tellapart.cli.together import plan_together, resume_by, together_options, train_by
 from tellapart.cli.told_training import report_line, summary, tell
 
 
 @click.command(
     "train",
+    cls=RayCommand,
     epilog="""\b
 Examples:
   tellapart train cats_and_dogs/            one folder of pictures a class
@@ -36,6 +39,7 @@ Examples:
   tellapart train digits/ --strategy scratch --network lenet5 --set network.channels=1
   tellapart train --from runs/latest --unfreeze 1 --learning-rate 1e-5    go on with a run's network
   tellapart train --recipe runs/latest/recipe.toml
+  tellapart train cells/ --strategy finetune --ray --workers 2    two processes of a Ray cluster; see docs/scale.md
   tellapart train --resume runs/cells-20260101-120000""",
 )
 @click.argument("data", metavar="[PICTURES]", nargs=-1)
@@ -184,6 +188,7 @@ Examples:
     metavar="BOUND",
     help="The best that keeps a bound here: 5ms for one picture, or 4MB of model.onnx; of classes or sets of them.",
 )
+@together_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
@@ -192,6 +197,9 @@ def command(
     resume: Path | None,
     moved: Path | None,
     small: str | None,
+    ray: str | None,
+    workers: int | None,
+    cpus: int | None,
     as_json: bool,
     quiet: bool,
     assignments: tuple[str, ...],
@@ -213,16 +221,15 @@ def command(
         raise SettingsError(f"--pictures {moved} is for --resume. Name the pictures alone: tellapart train {moved}.")
 
     from tellapart.runs.base import told_with_base
-    from tellapart.runs.run import resume_run
     from tellapart.settings.idle import refuse_idle
     from tellapart.settings.reading import check_resumed, make_settings, merge, read_recipe
     from tellapart.workflows.learning.processes import follow, is_helper
-    from tellapart.workflows.train import train
 
     if None not in (resume, small):
         raise SettingsError(f"--small {small} begins anew, and --resume goes on with a run. Leave one of them out.")
     if resume is not None:
         check_resumed(resume, given, recipe)
+    plan = plan_together(ray, workers, cpus, small=small)
     if is_helper():
         recipe = recipe or (resume / "recipe.toml" if resume else None)
         follow(make_settings(merge(read_recipe(recipe) if recipe else {}, given)))
@@ -230,8 +237,7 @@ def command(
     reporter = make_reporter(quiet=quiet)
     told = None if as_json else tell
     if resume is not None:
-        run = resume_run(resume, pictures=moved, changes=given)
-        result = train(run.settings, reporter=reporter, run=run, told=told)
+        result = resume_by(plan, resume, moved=moved, changes=given, reporter=reporter, told=told)
     else:
         named = merge(read_recipe(recipe) if recipe else {}, given)
         values = told_with_base(named)
@@ -246,7 +252,7 @@ def command(
 
             train_within(settings, small, reporter, summary=None if as_json else summary)
             return
-        result = train(settings, reporter=reporter, told=told)
+        result = train_by(plan, settings, reporter=reporter, told=told)
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False))
     elif result.report:

@@ -1,4 +1,4 @@
-"""Weights that know of their rounding. In: a float network, Int8, pictures. Out: the network with other weights. Next: noise.py.
+"""Weights that know of their rounding. In: a network, Int8, pictures. Out: other weights. Next: aware_kept.py.
 
 The network of integers is run in torch as it will run, and its weights move until it gives what the float network gives: it needs
 no label, and knows no task. What comes out is a float network again, of which integers are made as of any other.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tellapart.compression.aware_kept import LessonFile, LessonState
 from tellapart.compression.counting import HEAVY
 from tellapart.compression.int8 import Int8
 from tellapart.compression.straight_through import ROUNDING
@@ -57,36 +59,30 @@ def made_aware(
     as_module: AsModule,
     terms: AwareTerms = AwareTerms(),
     advance: Callable[[int], None] | None = None,
+    folder: Path | None = None,
 ) -> Aware:
     """Move the weights of `network`, of which `integers` are made; `inputs` uint8 [n, S, S, 3], n at least 2.
 
     Of all epochs, and of the weights as they are, those stay whose integers are nearest to the float network on pictures that
-    nothing was learned from. `advance` is told how many batches are done.
+    nothing was learned from. `advance` is told how many batches are done. `folder` keeps each whole epoch, from which the same call
+    of another process goes on, to the same weights. Raises: StorageError.
     """
-    module = as_module(integers.learnable(), ROUNDING)
+    graph = integers.learnable()
+    module = as_module(graph, ROUNDING)
     weights: dict[str, nn.Parameter] = module.learnable(_weights(network))
     lesson = _Lesson(module, Session(network, source="the network"), np.random.default_rng(terms.seed), inputs, terms)
-    optimizer = torch.optim.Adam(
-        [
-            {"params": [one], "lr": terms.rate * max(float(one.detach().square().mean().sqrt()), 1e-6)}
-            for one in weights.values()
-        ]
-    )
-    steps = terms.epochs * lesson.steps
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
-    before = best = lesson.distance()
-    kept = {name: one.detach().clone() for name, one in weights.items()}
-    for _ in range(terms.epochs):
-        for loss in lesson.epoch():
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            if advance is not None:
-                advance(1)
-        if (found := lesson.distance()) < best:
-            best, kept = found, {name: one.detach().clone() for name, one in weights.items()}
-    return Aware(network=_with_weights(network, kept), before=before, after=best)
+    file = None if folder is None else LessonFile(folder, [network, graph, inputs.tobytes(), repr(terms).encode()])
+    learning = _Learning(weights, lesson, terms)
+    earlier = None if file is None else file.load()
+    if earlier is not None:
+        learning.go_on(earlier)
+    if advance is not None:
+        advance(learning.epochs * lesson.steps)
+    while learning.epochs < terms.epochs:
+        learning.epoch(advance)
+        if file is not None:
+            file.save(learning.state())
+    return Aware(network=_with_weights(network, learning.kept), before=learning.before, after=learning.best)
 
 
 def batches_of(count: int, terms: AwareTerms) -> int:
@@ -96,6 +92,62 @@ def batches_of(count: int, terms: AwareTerms) -> int:
 
 def _held_out(count: int) -> int:
     return min(count - 1, max(_LEAST_HELD_OUT, round(_HELD_OUT * count)))
+
+
+class _Learning:
+    """Weights that move, epoch by epoch, and the best of them."""
+
+    def __init__(self, weights: Mapping[str, nn.Parameter], lesson: _Lesson, terms: AwareTerms) -> None:
+        self.weights, self.lesson, self.epochs = weights, lesson, 0
+        self._steps = terms.epochs * lesson.steps
+        groups = []
+        for one in weights.values():
+            rate = terms.rate * max(float(one.detach().square().mean().sqrt()), 1e-6)
+            groups.append({"params": [one], "lr": rate, "first_rate": rate})
+        self._optimizer = torch.optim.Adam(groups)
+        self.before = self.best = lesson.distance()
+        self.kept = self._copied()
+
+    def epoch(self, advance: Callable[[int], None] | None) -> None:
+        """One over the pictures; the rate falls along half a cosine over all of them."""
+        step = self.epochs * self.lesson.steps
+        for loss in self.lesson.epoch():
+            for group in self._optimizer.param_groups:
+                group["lr"] = group["first_rate"] * 0.5 * (1 + math.cos(math.pi * step / self._steps))
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            step += 1
+            if advance is not None:
+                advance(1)
+        self.epochs += 1
+        if (found := self.lesson.distance()) < self.best:
+            self.best, self.kept = found, self._copied()
+
+    def state(self) -> LessonState:
+        """As it is after a whole epoch."""
+        return LessonState(
+            epochs=self.epochs,
+            before=self.before,
+            best=self.best,
+            chance=self.lesson.random.bit_generator.state,
+            weights=dict(self.weights),
+            kept=self.kept,
+            moments=self._optimizer.state_dict()["state"],
+        )
+
+    def go_on(self, state: LessonState) -> None:
+        """Be as an earlier process was."""
+        self.epochs, self.before, self.best, self.kept = state.epochs, state.before, state.best, dict(state.kept)
+        self.lesson.random.bit_generator.state = state.chance
+        with torch.no_grad():
+            for name, one in self.weights.items():
+                one.copy_(state.weights[name])
+        own = self._optimizer.state_dict()
+        self._optimizer.load_state_dict({"state": dict(state.moments), "param_groups": own["param_groups"]})
+
+    def _copied(self) -> dict[str, Tensor]:
+        return {name: one.detach().clone() for name, one in self.weights.items()}
 
 
 class _Lesson:
@@ -109,13 +161,8 @@ class _Lesson:
         inputs: NDArray[np.uint8],
         terms: AwareTerms,
     ) -> None:
-        self._module, self._teacher, self._random, self._inputs, self._batch = (
-            module,
-            teacher,
-            random,
-            inputs,
-            terms.batch,
-        )
+        self._module, self._teacher, self._inputs, self._batch = module, teacher, inputs, terms.batch
+        self.random = random
         order = random.permutation(len(inputs))
         held_out = _held_out(len(inputs))
         self._judged, self._rows = np.sort(order[:held_out]), order[held_out:]
@@ -130,7 +177,7 @@ class _Lesson:
 
     def epoch(self) -> Iterator[Tensor]:
         """The loss of each batch, in an order of its own."""
-        for part in self._parts(self._random.permutation(self._rows)):
+        for part in self._parts(self.random.permutation(self._rows)):
             yield self._loss(part, self._says(part))
 
     def distance(self) -> float:

@@ -14,8 +14,9 @@ from tellapart.data.depth import depth_notes, depth_warnings
 from tellapart.data.examples import SPLITS, short_path
 from tellapart.data.names import name_warnings
 from tellapart.data.oddities import oddity_notes, oddity_warnings
+from tellapart.data.picture_groups import Leak
 from tellapart.data.readers import READERS
-from tellapart.data.survey import Audit, Leak, Sizes, build_audit
+from tellapart.data.survey import Audit, Sizes, build_audit
 from tellapart.errors import DataError
 
 __all__ = [

@@ -5,8 +5,9 @@ People vary pictures first and split them later. Whoever tests on such a copy te
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tellapart.data.examples import Inspection
@@ -30,7 +31,7 @@ class Augmented:
 
     clusters: tuple[tuple[int, ...], ...]  # the original first, then the others, rising
     copies: frozenset[int]  # all but the originals, and the exact and near copies of those
-    joined: tuple[int, ...]  # for every index its cluster of copies of any kind
+    joined: Sequence[int]  # for every index its cluster of copies of any kind
 
 
 def comparable(width: int, height: int) -> bool:
@@ -44,14 +45,13 @@ def join(scenes: Scenes, inspections: Sequence[Inspection], cluster_of: Sequence
     Chains are followed: a copy may have more in common with another copy than with what both were made from. The original
     is the one that was taken for it in most pairs; of two of different size, that is the larger.
     """
-    first_of: dict[str, int] = {}
-    for index, inspection in enumerate(inspections):
-        if not inspection.problem:
-            first_of.setdefault(inspection.content_hash, index)
-    parent = {number: number for number in set(cluster_of)}
+    if not scenes.pairs:
+        return Augmented(clusters=(), copies=frozenset(), joined=_like(cluster_of, cluster_of))
+    first_of = _first_of(scenes, inspections)
+    parent = {cluster_of[index]: cluster_of[index] for index in first_of.values()}
 
     def root(number: int) -> int:
-        while parent[number] != number:
+        while parent.get(number, number) != number:
             parent[number] = parent[parent[number]]
             number = parent[number]
         return number
@@ -63,13 +63,13 @@ def join(scenes: Scenes, inspections: Sequence[Inspection], cluster_of: Sequence
         if _area(inspections[other]) > _LARGER * _area(inspections[likely]):
             likely = other
         wins[inspections[likely].content_hash] += 1
-    joined = tuple(root(number) for number in cluster_of)
+    joined = _like(cluster_of, map(root, cluster_of))
     parts: defaultdict[int, set[int]] = defaultdict(set)
-    for number in set(cluster_of):
+    for number in list(parent):
         parts[root(number)].add(number)
     together: defaultdict[int, list[int]] = defaultdict(list)
     for index, number in enumerate(joined):
-        if len(parts[number]) > 1:
+        if len(parts.get(number, ())) > 1:
             together[number].append(index)
 
     def rank(index: int) -> tuple[int, str]:
@@ -82,6 +82,21 @@ def join(scenes: Scenes, inspections: Sequence[Inspection], cluster_of: Sequence
         clusters.append((original, *(index for index in indices if index != original)))
         copies.update(index for index in indices if cluster_of[index] != cluster_of[original])
     return Augmented(clusters=tuple(sorted(clusters)), copies=frozenset(copies), joined=joined)
+
+
+def _first_of(scenes: Scenes, inspections: Sequence[Inspection]) -> dict[str, int]:
+    """The first picture of each content that the pairs name."""
+    first_of: dict[str, int] = {}
+    named = {content for pair in scenes.pairs for content in pair}
+    for index, inspection in enumerate(inspections):
+        if not inspection.problem and inspection.content_hash in named:
+            first_of.setdefault(inspection.content_hash, index)
+    return first_of
+
+
+def _like(given: Sequence[int], numbers: Iterable[int]) -> Sequence[int]:
+    """Numbers, packed where those that were given are."""
+    return array("q", numbers) if isinstance(given, array) else tuple(numbers)
 
 
 def _area(inspection: Inspection) -> int:

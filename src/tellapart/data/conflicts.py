@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tellapart.data.examples import Entry, Inspection
 from tellapart.data.targets import Target
 
@@ -29,7 +31,7 @@ def label_conflicts(
 ) -> tuple[LabelConflict, ...]:
     """Of N entries, by the number of the cluster of each, [N]; `disagree` says whether targets cannot all be right."""
     conflicts = []
-    for members in clusters(cluster_of, range(len(entries))):
+    for members in _of_several(cluster_of):  # one picture alone contradicts nothing
         if disagree(entries[index].target for index in members):
             targets_of: defaultdict[str, set[Target]] = defaultdict(set)
             for index in members:
@@ -42,6 +44,12 @@ def label_conflicts(
                 )
             )
     return tuple(conflicts)
+
+
+def _of_several(cluster_of: Sequence[int]) -> list[list[int]]:
+    """The indices of each number that two or more have, in the order in which the numbers come first."""
+    often = np.bincount(np.asarray(cluster_of, dtype=np.int64), minlength=1)
+    return clusters(cluster_of, (index for index, number in enumerate(cluster_of) if often[number] > 1))
 
 
 def clusters(cluster_of: Sequence[int], indices: Iterable[int]) -> list[list[int]]:

@@ -7,6 +7,7 @@ most bits (cells of one module, frames of one camera) those bits tell nothing, a
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,14 @@ from tellapart.data.likeness import (
     same_picture,
     within_reach,
 )
-from tellapart.data.thumbnails import part_of, stacked
+from tellapart.data.packed_inspections import (
+    PackedInspections,
+    contents_of,
+    perceptual_hashes_of,
+    readable,
+    thumbnails_of,
+)
+from tellapart.data.thumbnails import Stack, part_of
 
 _Keys = NDArray[np.uint64]
 _Rows = NDArray[np.int64]
@@ -51,7 +59,7 @@ class Copies:
 
     exact: tuple[tuple[int, ...], ...]  # of equal content_hash, two or more
     near: tuple[tuple[int, ...], ...]  # of two or more content hashes, with the exact copies of each
-    cluster_of: list[int]  # for every index its cluster, exact or near; unreadable pictures are alone
+    cluster_of: Sequence[int]  # for every index its cluster, exact or near; unreadable pictures are alone
 
 
 def find_copies(inspections: Sequence[Inspection]) -> Copies:
@@ -59,31 +67,46 @@ def find_copies(inspections: Sequence[Inspection]) -> Copies:
 
     The work grows with n log n; 60,000 pictures take seconds. The result depends only on the contents.
     """
-    by_content: defaultdict[str, list[int]] = defaultdict(list)
-    for index, inspection in enumerate(inspections):
-        if not inspection.problem:
-            by_content[inspection.content_hash].append(index)
-    contents = sorted(by_content)  # so that file names decide nothing
-    stars = _near_clusters([inspections[by_content[content][0]] for content in contents])
-    near = [sorted(index for row in star for index in by_content[contents[row]]) for star in stars]
-    in_near = {index for cluster in near for index in cluster}
-    exact = [indices for indices in by_content.values() if len(indices) > 1]
-    alone = [[index] for index in range(len(inspections)) if inspections[index].problem]
-    singles = [indices for indices in by_content.values() if indices[0] not in in_near]
-    cluster_of = [0] * len(inspections)
-    for number, cluster in enumerate(sorted(near + singles + alone)):
-        for index in cluster:
-            cluster_of[index] = number
+    places = readable(inspections)
+    # By content, so that file names decide nothing.
+    contents, first, content_of = np.unique(contents_of(inspections, places), return_index=True, return_inverse=True)
+    shown = places[first]
+    stars = _near_clusters(thumbnails_of(inspections, shown), perceptual_hashes_of(inspections, shown))
+    star_of = np.full(len(contents), -1, dtype=np.int64)
+    for number, star in enumerate(stars):
+        star_of[star] = number
+    in_star = star_of[content_of]
+    cluster_of = np.arange(len(inspections)) + len(contents) + len(stars)  # whoever is unreadable is alone
+    cluster_of[places] = np.where(in_star >= 0, in_star, content_of + len(stars))
+    numbers = _numbered(cluster_of)
     return Copies(
-        exact=tuple(tuple(cluster) for cluster in sorted(exact)),
-        near=tuple(tuple(cluster) for cluster in sorted(near)),
-        cluster_of=cluster_of,
+        exact=_members(content_of, places),
+        near=_members(in_star, places),
+        cluster_of=array("q", numbers.tobytes()) if isinstance(inspections, PackedInspections) else numbers.tolist(),
     )
 
 
-def _near_clusters(pictures: Sequence[Inspection]) -> list[list[int]]:
-    likeness = measure_likeness(stacked([picture.thumbnail for picture in pictures]))
-    keys = np.array([picture.perceptual_hash for picture in pictures], dtype=np.uint64)
+def _members(numbers: _Rows, places: _Rows) -> tuple[tuple[int, ...], ...]:
+    """The places [n] that share each of the `numbers` [n], two or more, by the first place; below 0 is no number."""
+    counted = np.flatnonzero(np.bincount(numbers + 1, minlength=1)[numbers + 1] > 1) if len(numbers) else numbers
+    chosen = counted[numbers[counted] >= 0]
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for number, place in zip(numbers[chosen].tolist(), places[chosen].tolist(), strict=True):
+        found[number].append(place)
+    return tuple(sorted(map(tuple, found.values())))
+
+
+def _numbered(labels: _Rows) -> _Rows:
+    """The same numbers [N] counted from 0 in the order in which they first come."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    found: _Rows = rank[inverse]
+    return found
+
+
+def _near_clusters(thumbnails: Stack, keys: _Keys) -> list[list[int]]:
+    likeness = measure_likeness(thumbnails)
     rows = np.flatnonzero(likeness.tolerance > 0)  # the others are too plain to be told apart
     found = list(_candidates(likeness, rows, keys[rows], depth=0))
     if not found:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Example, PictureFile, Split
 from tellapart.data.grouping import check_train
+from tellapart.data.packed_entries import PackedEntries
+from tellapart.data.packed_pictures import PicturesOf, pictures_at
 from tellapart.data.split import assign_splits
 from tellapart.data.survey import Examined
 from tellapart.data.targets import Target, class_numbers
@@ -49,7 +51,7 @@ class Dataset:
     groups: NDArray[np.int64]  # [N]
     splits: NDArray[np.str_]  # [N]
     leaked: NDArray[np.bool_]  # [N]
-    pictures: tuple[PictureFile, ...]  # [N]
+    pictures: Sequence[PictureFile]  # [N]
     # The rows of each split, int64 [n] in 0..N-1, by content, so that nothing learned depends on the names of files.
     rows: Mapping[Split, NDArray[np.int64]] = field(init=False)
 
@@ -99,7 +101,7 @@ class Dataset:
             groups=self.groups[kept],
             splits=self.splits[kept],
             leaked=self.leaked[kept],
-            pictures=tuple(self.pictures[row] for row in kept),
+            pictures=pictures_at(self.pictures, kept),
         )
 
 
@@ -145,15 +147,13 @@ def _gathered(examined: Examined, examples: list[Example], encode: Encode) -> Da
         groups=groups.astype(np.int64),
         splits=np.array([examples[index].split or "" for index in usable]),
         leaked=np.array([examples[index].path in leaked for index in usable], dtype=np.bool_),
-        pictures=tuple(
-            PictureFile(
-                path=examples[index].path,
-                file_hash=examined.inspections[index].file_hash,
-                content_hash=examples[index].content_hash,
-            )
-            for index in usable
-        ),
+        pictures=_pictures(examined, np.array(usable, dtype=np.int64)),
     )
+
+
+def _pictures(examined: Examined, usable: NDArray[np.int64]) -> Sequence[PictureFile]:
+    found = PicturesOf(examined.listing.entries, examined.inspections, usable)
+    return found if isinstance(examined.listing.entries, PackedEntries) else tuple(found)
 
 
 def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assign_splits) -> list[Example]:

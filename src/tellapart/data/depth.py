@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.data.examples import Entry, Inspection
+from tellapart.data.packed_inspections import unusual_of
 from tellapart.deep_values import Depth, Span, as_text, find_span, number, outside
 
 _HOT = 8  # times the bulk that a few pixels must reach to be worth a word
@@ -43,7 +44,7 @@ def gather_depths(
     entries: Sequence[Entry], inspections: Sequence[Inspection], told: Span | None = None
 ) -> Depths | None:
     """Of all pictures that can be read, by the range that was `told` or is found; None where none has more than 8 bits."""
-    found = [(entry, one.depth) for entry, one in zip(entries, inspections, strict=True) if one.depth is not None]
+    found = [(entries[place], one.depth) for place, one in unusual_of(inspections) if one.depth is not None]
     if not found:
         return None
     depths = [depth for _, depth in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -43,7 +43,7 @@ class Listing:
     """What a folder or a table names, before any file is opened."""
 
     source: Path  # the folder or CSV file that the user gave
-    entries: tuple[Entry, ...]  # sorted by path
+    entries: Sequence[Entry]  # sorted by path; a tuple, or packed where they are very many
     classes: tuple[str, ...]  # union over the splits, sorted; of masks in the order of their values' names
     task: TaskName = ONE_CLASS  # found from what is there, or told
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason -> how many files or folders

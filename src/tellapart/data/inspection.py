@@ -1,4 +1,4 @@
-"""Look at every file once: can it be read, what does it hold. In: paths. Out: list[Inspection]. Next: audit.py."""
+"""Look at every file once: can it be read, what does it hold. In: paths. Out: Inspections. Next: packed_inspections.py."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tellapart.data.content import content_hash
 from tellapart.data.examples import Inspection
 from tellapart.data.known_hashes import KnownHashes
 from tellapart.data.looks import look_at
+from tellapart.data.packed_inspections import PackedInspections
 from tellapart.data.perceptual_hash import perceptual_hash
 from tellapart.data.remembered import TARGET, Memory, decode_kept, encode, memory_key
 from tellapart.data.thumbnails import Shelf
@@ -47,10 +48,21 @@ _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 def inspect_file(path: Path) -> Inspection:
     """Read, decode and hash one file. Whatever is wrong with it becomes its `problem`: nothing is raised."""
-    content = _read(path)
+    found = inspect_bytes_of(path)
+    return for_path(found, path) if found.file_hash else found
+
+
+def inspect_bytes_of(path: Path, seen: Seen | None = None) -> Inspection:
+    """The same, whatever the file is called; `seen` is as for `inspect_all`."""
+    content, file_hash = _hashed(path)
     if isinstance(content, str):
         return Inspection(file_hash="", problem=content)
-    return _for_path(_look(content, hashlib.sha256(content).hexdigest()), path)
+    return _look(content, file_hash, seen)
+
+
+def worth_keeping(inspection: Inspection) -> bool:
+    """Whether another time the same bytes would tell the same."""
+    return bool(inspection.file_hash) and inspection.problem != _OUT_OF_MEMORY
 
 
 def inspect_all(
@@ -62,12 +74,13 @@ def inspect_all(
     seen: Seen | None = None,
     shown: Shown | None = None,
     many: int = MANY,
-) -> list[Inspection]:
+) -> Sequence[Inspection]:
     """Inspect files on `workers` threads, in the order of `paths`; no pixels are kept.
 
     A file whose bytes are `remembered` under the SHA-256 of its bytes and a version is only read and hashed; of every other
     that can be decoded `seen` gets the picture in grey and `shown` in colour (as `decode` gives it for TARGET), on the
-    worker's thread. From `many` files on their thumbnails lie on disk.
+    worker's thread. From `many` files on their thumbnails lie on disk, and what
+    was seen is packed.
     `advance` is called in the calling thread with the number of files that were finished since its last call.
     Raises: KeyboardInterrupt at once, after the files that are under way; what `remembered` and `advance` raise.
     """
@@ -82,20 +95,23 @@ def inspect_all(
         for start in range(0, len(paths), size)
     ]
     executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="inspect")
+    found: list[Inspection] | PackedInspections = [] if shelf is None else PackedInspections(len(paths))
     reported = 0
     try:
-        for future in [executor.submit(task.run) for task in tasks]:
+        for task, future in zip(tasks, [executor.submit(task.run) for task in tasks], strict=True):
             while not future.done():
                 wait([future], timeout=_SECONDS_BETWEEN_REPORTS)
-                finished = sum(len(task.found) for task in tasks)
+                finished = len(found) + sum(len(one.found) for one in tasks)
                 if advance is not None and finished > reported:
                     advance(finished - reported)
                     reported = finished
             future.result()
+            for inspection in task.found:
+                found.append(inspection)
+            task.found.clear()
     finally:
         stop.set()
         executor.shutdown(wait=True, cancel_futures=True)
-    found = [inspection for task in tasks for inspection in task.found]
     hashes.learn(found)
     if advance is not None and len(found) > reported:
         advance(len(found) - reported)
@@ -158,9 +174,9 @@ class _Task:
                     continue
                 if file_hash not in known:
                     known[file_hash] = _look(content, file_hash, self._seen, self._shown)
-                    if known[file_hash].problem != _OUT_OF_MEMORY:
+                    if worth_keeping(known[file_hash]):
                         learnt[memory_key(file_hash)] = encode(known[file_hash])
-                self.found.append(self._shelved(_for_path(known[file_hash], path)))
+                self.found.append(self._shelved(for_path(known[file_hash], path)))
             if self._remembered is not None and learnt:
                 with self._turn:
                     self._remembered.put_many(learnt)
@@ -241,8 +257,8 @@ def _look(data: bytes, file_hash: str, seen: Seen | None = None, shown: Shown | 
     return inspection
 
 
-def _for_path(inspection: Inspection, path: Path) -> Inspection:
-    """The same with what depends on the name."""
+def for_path(inspection: Inspection, path: Path) -> Inspection:
+    """What bytes told, with what depends on the name."""
     named = FORMAT_OF_EXTENSION.get(os.path.splitext(path)[1].lower())
     if inspection.problem:
         return replace(inspection, is_picture=inspection.is_picture or named is not None)

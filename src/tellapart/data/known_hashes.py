@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tellapart.data.examples import Inspection
+from tellapart.data.packed_entries import PathsOf
 from tellapart.data.remembered import Memory
 from tellapart.sources.places import stamp_of
 from tellapart.sources.reading import split_path
@@ -30,13 +33,17 @@ class KnownHashes:
     def __init__(self, paths: Sequence[Path], memory: Memory | None, *, fewest: int = FEWEST) -> None:
         """Raises: what `memory` and the archives' stores raise."""
         self._memory = memory
-        self._members: dict[str, list[int]] = {}  # archive -> places in `paths`
-        for place, path in enumerate(paths if memory is not None else ()):
-            inside = split_path(path)
-            if inside is not None:
-                self._members.setdefault(inside[0], []).append(place)
+        self._members: dict[str, array[int]] = {}  # archive -> places in `paths`
+        archive_of: dict[str, str | None] = {}  # by folder: all in one folder lie in one archive
+        for place, path in enumerate(_texts(paths) if memory is not None else ()):
+            folder = os.path.dirname(path)
+            if folder not in archive_of:
+                inside = split_path(path)
+                archive_of[folder] = None if inside is None else inside[0]
+            if (archive := archive_of[folder]) is not None:
+                self._members.setdefault(archive, array("q")).append(place)
         self._keys = {
-            archive: _key(archive, [paths[place] for place in places])
+            archive: _key(archive, (paths[place] for place in places))
             for archive, places in self._members.items()
             if len(places) >= fewest
         }
@@ -65,7 +72,11 @@ class KnownHashes:
                 self._memory.put_many({key: bytes.fromhex("".join(hashes))})
 
 
-def _key(archive: str, paths: Sequence[Path]) -> str:
+def _texts(paths: Sequence[Path]) -> Iterable[str]:
+    return paths.texts() if isinstance(paths, PathsOf) else map(os.fspath, paths)
+
+
+def _key(archive: str, paths: Iterable[Path]) -> str:
     """Of an archive as it is now, and of which of its pictures are asked for; "" where it cannot be had."""
     try:
         stamp = stamp_of(archive)

@@ -7,9 +7,11 @@ read every file once more.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Oddity: TypeAlias = Literal["one colour", "odd shape", "odd size", "dark", "light", "low information", "blurry"]
@@ -78,7 +80,7 @@ def kinds(looks: Looks, *, width: int, height: int, deep: bool) -> list[Oddity]:
     return found
 
 
-def size_limits(areas: list[float]) -> tuple[float, float]:
+def size_limits(areas: Sequence[float] | NDArray[np.integer]) -> tuple[float, float]:
     """From which to which area, in pixels, a picture of a set has a usual size.
 
     The limits are those of a box plot, three times the box beyond it, of the square roots of the areas; but at least from a third

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 from tellapart.colour_profiles import BROKEN
 from tellapart.data.examples import Entry, Inspection
 from tellapart.data.looks import Oddity, kinds, size_limits
+from tellapart.data.packed_entries import paths_at
+from tellapart.data.packed_inspections import parts_of, readable, sizes_of
 from tellapart.data.shapes import MANY_ELONGATED, share_elongated, unseen
 
 _COMMON = 0.2  # share of a data set from which on nothing is odd
@@ -31,7 +34,7 @@ _WARNED: tuple[Oddity, ...] = ("one colour", "odd shape", "odd size")
 class Oddities:
     """What is odd about single pictures, and how their files mean colours."""
 
-    pictures: Mapping[Oddity, tuple[Path, ...]] = field(default_factory=dict)
+    pictures: Mapping[Oddity, Sequence[Path]] = field(default_factory=dict)
     elongated: float = 0.0  # share of pictures longer than 3:2
     unseen: float = 0.0  # median share of those that a square in the middle does not show
     profiles: Mapping[str, int] = field(default_factory=dict)  # colour profiles that were followed -> pictures
@@ -51,27 +54,32 @@ class Oddities:
 
 def find_oddities(entries: Sequence[Entry], inspections: Sequence[Inspection]) -> Oddities:
     """Of all pictures that can be read."""
-    usable = [(entry.path, one) for entry, one in zip(entries, inspections, strict=True) if not one.problem]
-    sizes = [(one.width, one.height) for _, one in usable]
-    odd: defaultdict[Oddity, list[Path]] = defaultdict(list)
-    least, most = (
-        size_limits([width * height for width, height in sizes]) if len(usable) >= _FEWEST else (0.0, float("inf"))
-    )
-    for path, one in usable:
+    usable = readable(inspections)
+    sides = sizes_of(inspections, usable)
+    kept: dict[tuple[int, int], tuple[int, int]] = {}  # one of each: a million pairs would be most of the memory
+    sizes = [kept.setdefault(size, size) for size in zip(*sides.T.tolist(), strict=True)]
+    odd: defaultdict[Oddity, array[int]] = defaultdict(lambda: array("q"))  # places
+    least, most = size_limits(sides.prod(axis=1)) if len(usable) >= _FEWEST else (0.0, float("inf"))
+    for place, one in ((place, inspections[place]) for place in usable.tolist()):
         if one.looks is not None:
             for kind in kinds(one.looks, width=one.width, height=one.height, deep=one.depth is not None):
-                odd[kind].append(path)
+                odd[kind].append(place)
         if not least <= one.width * one.height <= most:
-            odd["odd size"].append(path)
+            odd["odd size"].append(place)
+    profiles = parts_of(inspections, "profile", usable)
     if len(odd.get("odd shape", ())) > _COMMON * len(usable):
         del odd["odd shape"]  # it is the set's shape; that the middle shows little of it is told as well
     return Oddities(
-        pictures={kind: tuple(odd[kind]) for kind in _WHAT if kind in odd},
+        pictures={kind: paths_at(entries, odd[kind]) for kind in _WHAT if kind in odd},
         elongated=share_elongated(sizes),
         unseen=unseen(sizes),
-        profiles=_tally(one.profile for _, one in usable if one.profile != BROKEN),
-        broken_profiles=tuple(path for path, one in usable if one.profile == BROKEN),
-        bands=_tally(one.bands for _, one in usable),
+        profiles=_tally(profile for profile in profiles if profile != BROKEN),
+        broken_profiles=tuple(
+            entries[place].path
+            for place, profile in zip(usable.tolist(), parts_of(inspections, "profile", usable), strict=True)
+            if profile == BROKEN
+        ),
+        bands=_tally(parts_of(inspections, "bands", usable)),
     )
 
 

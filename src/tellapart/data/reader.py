@@ -89,16 +89,16 @@ class SettleTargets(Protocol):
 
     def __call__(
         self, listing: Listing, inspections: Sequence[Inspection], opening: Opening = ALONE
-    ) -> tuple[Listing, list[Inspection]]:
+    ) -> tuple[Listing, Sequence[Inspection]]:
         """`inspections` in the order of the entries. Raises: DataError."""
         ...
 
 
 def as_listed(
     listing: Listing, inspections: Sequence[Inspection], opening: Opening = ALONE
-) -> tuple[Listing, list[Inspection]]:
+) -> tuple[Listing, Sequence[Inspection]]:
     """Both as they are: what is known of a whole picture is known before it is opened."""
-    return listing, list(inspections)
+    return listing, inspections
 
 
 def only_labels(cells: Cells) -> bool:

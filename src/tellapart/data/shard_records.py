@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -96,7 +97,8 @@ def _said(path: Path, contents: Contents, name: str) -> Said:
     key = key_of(name)
     label = by = ""
     if key + CLASS in contents.members:
-        label, by = known_text(str(path / (key + CLASS)), _read(contents, key + CLASS, path)).strip(), CLASS
+        text = known_text(str(path / (key + CLASS)), _read(contents, key + CLASS, path))
+        label, by = sys.intern(text.strip()), CLASS  # a million pictures have few classes
     if key + RECORD not in contents.members:
         return Said(name, label, by)
     record = _record(path, contents, key + RECORD)

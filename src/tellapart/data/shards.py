@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tellapart.data.columns import split_named
-from tellapart.data.examples import Entry, Listing, Split
+from tellapart.data.examples import Entry, Listing, Split, named_classes
 from tellapart.data.layouts import split_of
 from tellapart.data.names import stored_twice
+from tellapart.data.packed_entries import MANY, PackedEntries
 from tellapart.data.shard_names import find_names
 from tellapart.data.shard_records import CLASS, KEYS, RECORD, TEXT, Said, is_shard, read_records, read_texts
 from tellapart.data.targets import ClassName
@@ -26,6 +27,7 @@ from tellapart.sources.reading import exists, is_archive, open_archive
 from tellapart.sources.remote.addresses import is_remote
 
 TARS = (".tar", ".tar.gz", ".tgz")
+_Row = tuple[str, ClassName, Split | None, str]  # path, class, split, group
 WITHOUT = "picture in a shard without a class"  # a reason that Listing.ignored counts
 
 
@@ -105,11 +107,11 @@ def list_shards(
     _check_numbers(source, found)
     written = {said.label for _, pictures in found for said in pictures if said.label}
     named = find_names(written, source, shards[0].path, names)
-    entries = _entries(source, found, named.of)
+    entries = _entries(_rows(source, found, named.of), sum(len(pictures) for _, pictures in found))
     return Listing(
         source=source,
-        entries=tuple(sorted(entries, key=lambda entry: entry.path)),
-        classes=tuple(sorted({name for entry in entries for name in entry.target.classes})),
+        entries=entries,
+        classes=tuple(sorted(named_classes(entry.target for entry in entries))),
         ignored={reason: count for reason, count in sorted(ignored.items()) if count},
         notes=(*notes, *_told(source, found, written), *([named.note] if named.note else ())),
         numbered=bool(named.of),
@@ -144,7 +146,18 @@ def _check_numbers(source: Path, found: Sequence[tuple[Shard, list[Said]]]) -> N
             )
 
 
-def _entries(source: Path, found: Sequence[tuple[Shard, list[Said]]], names: Mapping[str, str]) -> list[Entry]:
+def _entries(rows: Iterable[_Row], most: int) -> Sequence[Entry]:
+    """By path; of `most`, where those are very many, packed one by one."""
+    if most < MANY:
+        made = (Entry(path=Path(path), target=target, split=split, group=group) for path, target, split, group in rows)
+        return tuple(sorted(made, key=lambda entry: entry.path))
+    found = PackedEntries()
+    for path, target, split, group in rows:
+        found.put(path, target, split, group=group)
+    return found.sorted_by_path()
+
+
+def _rows(source: Path, found: Sequence[tuple[Shard, list[Said]]], names: Mapping[str, str]) -> Iterator[_Row]:
     """Raises: DataError for splits that are unknown, or that only some pictures have."""
     own = [said for shard, pictures in found if shard.split is None for said in pictures if said.label]
     with_split = sum(bool(said.split) for said in own)
@@ -153,7 +166,6 @@ def _entries(source: Path, found: Sequence[tuple[Shard, list[Said]]], names: Map
             f"{with_split:,} of {len(own):,} pictures in the shards of {str(source)!r} have a 'split'. Write it for all, or for "
             "none."
         )
-    entries = []
     for shard, pictures in found:
         classes: dict[str, ClassName] = {}
         for said in pictures:
@@ -163,9 +175,7 @@ def _entries(source: Path, found: Sequence[tuple[Shard, list[Said]]], names: Map
                 label = unicodedata.normalize("NFC", names.get(said.label, said.label))
                 classes[said.label] = ClassName(label)
             split = shard.split or _split(said, shard.path)
-            path = Path(os.path.join(shard.path, *said.name.split("/")))
-            entries.append(Entry(path=path, target=classes[said.label], split=split, group=said.group))
-    return entries
+            yield os.path.join(shard.path, *said.name.split("/")), classes[said.label], split, said.group
 
 
 def _split(said: Said, path: Path) -> Split | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
 from tellapart.data.augmented import Augmented, Scenes, comparable, join
@@ -14,6 +17,9 @@ from tellapart.data.conflicts import LabelConflict
 from tellapart.data.depth import Depths, gather_depths
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing
 from tellapart.data.oddities import Oddities, find_oddities
+from tellapart.data.packed_entries import column_of, paths_at
+from tellapart.data.packed_inspections import parts_of, readable, sizes_of, unusual_of
+from tellapart.data.picture_groups import Leak, count_distinct, find_groups, find_leaks
 from tellapart.data.reader import OwnCounts
 from tellapart.data.readers import READERS
 from tellapart.deep_values import Span
@@ -30,14 +36,6 @@ class Sizes:
     median_height: int
     most_height: int
     distinct: int  # different (width, height)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leak:
-    """Copies, or pictures of one group, that the user's own splits keep apart; `splits` in the order of `paths`."""
-
-    paths: tuple[Path, ...]
-    splits: tuple[str, ...]  # "" for not given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +61,10 @@ class Audit:
     two_labels: tuple[LabelConflict, ...]
     leaks: tuple[Leak, ...]
     duplicates: int  # pictures that are exact copies of an earlier one
-    groups: tuple[str, ...]  # for every entry: the smallest content hash of its group; "" where it is not usable
+    groups: Sequence[str]  # for every entry: the smallest content hash of its group; "" where it is not usable
     leaked_indices: tuple[int, ...]  # entries of the given test split with a copy or group mate in train or validation
     augmented_indices: frozenset[int] = frozenset()  # entries that are augmented copies of another
-    uncompared: tuple[Path, ...] = ()  # too small or too long to be looked at for augmented copies, where that was done
+    uncompared: Sequence[Path] = ()  # too small or too long to be looked at for augmented copies, where that was done
     own: OwnCounts | None = None  # what only targets of this task have; None: nothing
     depths: Depths | None = None  # where pictures have more than 8 bits
     oddities: Oddities = field(default_factory=Oddities)
@@ -93,14 +91,18 @@ def build_audit(
     pictures of more than 8 bits, where it was told.
     """
     entries, reader = listing.entries, READERS[listing.task]
-    usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
+    usable = readable(inspections)
     copies = reader.copies(listing, inspections)
     augmented = join(scenes or Scenes(pairs=()), inspections, copies.cluster_of)
-    groups = _groups(entries, inspections, augmented.joined)
-    leaks, leaked = _leaks(entries, groups)
+    groups = find_groups(entries, inspections, augmented.joined)
+    leaks, leaked = find_leaks(entries, groups)
+    sizes = sizes_of(inspections, usable)
 
     def paths(rows: Iterable[int]) -> tuple[Path, ...]:
         return tuple(entries[row].path for row in rows)
+
+    def that(name: str) -> tuple[Path, ...]:
+        return paths(row for row, so in zip(usable.tolist(), parts_of(inspections, name, usable), strict=True) if so)
 
     return Audit(
         source=listing.source,
@@ -108,19 +110,19 @@ def build_audit(
         classes=listing.classes,
         pictures=len(usable),
         counts=_counts(listing, usable),
-        distinct=_distinct(listing, usable, groups),
-        sizes=_sizes([inspections[index] for index in usable]),
-        formats=_tally(inspections[index].format for index in usable if inspections[index].format),
-        modes=_tally(inspections[index].mode for index in usable if inspections[index].mode),
-        wrong_extensions=paths(index for index in usable if inspections[index].wrong_extension),
-        turned=paths(index for index in usable if inspections[index].turned),
+        distinct=count_distinct(entries, usable, groups, listing.classes),
+        sizes=_sizes(sizes),
+        formats=_tally(filter(None, parts_of(inspections, "format", usable))),
+        modes=_tally(filter(None, parts_of(inspections, "mode", usable))),
+        wrong_extensions=that("wrong_extension"),
+        turned=that("turned"),
         unreadable=_unreadable(entries, inspections),
         ignored=_ignored(listing, inspections),
         exact_copies=tuple(map(paths, copies.exact)),
         near_copies=tuple(map(paths, copies.near)),
         augmented_copies=None if scenes is None else _paths(entries, augmented),
         augmented_indices=augmented.copies,
-        uncompared=() if scenes is None else paths(row for row in usable if not _comparable(inspections[row])),
+        uncompared=() if scenes is None else paths_at(entries, _uncompared(usable, sizes)),
         two_labels=reader.conflicts(entries, inspections, copies.cluster_of, augmented.joined),
         leaks=leaks,
         duplicates=sum(len(cluster) - 1 for cluster in copies.exact),
@@ -134,42 +136,37 @@ def build_audit(
 
 
 def _unreadable(entries: Sequence[Entry], inspections: Sequence[Inspection]) -> tuple[tuple[Path, str], ...]:
-    found = zip(entries, inspections, strict=True)
-    return tuple((entry.path, one.problem) for entry, one in found if one.problem and one.is_picture)
+    found = unusual_of(inspections)
+    return tuple((entries[place].path, one.problem) for place, one in found if one.problem and one.is_picture)
 
 
 def _ignored(listing: Listing, inspections: Sequence[Inspection]) -> dict[str, int]:
     """What was passed over, counted by reason: what no picture is, too, whatever it is called."""
-    stray = sum(bool(inspection.problem) and not inspection.is_picture for inspection in inspections)
+    stray = sum(bool(one.problem) and not one.is_picture for _, one in unusual_of(inspections))
     return dict(sorted({**listing.ignored, **({"not a picture": stray} if stray else {})}.items()))
 
 
-def _comparable(inspection: Inspection) -> bool:
-    return comparable(inspection.width, inspection.height)
+def _uncompared(usable: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[int]:
+    found = zip(usable.tolist(), sizes.tolist(), strict=True)
+    return (place for place, (width, height) in found if not comparable(width, height))
 
 
 def _paths(entries: Sequence[Entry], augmented: Augmented) -> tuple[tuple[Path, ...], ...]:
     return tuple(tuple(entries[index].path for index in cluster) for cluster in augmented.clusters)
 
 
-def _counts(listing: Listing, usable: Sequence[int]) -> dict[str, dict[str, int]]:
-    found = Counter(
-        (listing.entries[index].split or "", name) for index in usable for name in listing.entries[index].target.classes
-    )
-    given = {entry.split or "" for entry in listing.entries}
+def _counts(listing: Listing, usable: NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    entries = listing.entries
+    pairs = zip(column_of(entries, "split", usable), column_of(entries, "target", usable), strict=True)
+    found = Counter((split or "", name) for split, target in pairs for name in target.classes)
+    given = {split or "" for split in column_of(entries, "split")}
     splits = [split for split in ("", *SPLITS) if split in given]
     return {split: {label: found[split, label] for label in listing.classes} for split in splits}
 
 
-def _distinct(listing: Listing, usable: Sequence[int], groups: Sequence[str]) -> dict[str, int]:
-    pairs = {(name, groups[index]) for index in usable for name in listing.entries[index].target.classes}
-    found = Counter(name for name, _ in pairs)
-    return {label: found[label] for label in listing.classes}
-
-
-def _sizes(inspections: Sequence[Inspection]) -> Sizes:
-    widths = sorted(inspection.width for inspection in inspections) or [0]
-    heights = sorted(inspection.height for inspection in inspections) or [0]
+def _sizes(sizes: NDArray[np.int64]) -> Sizes:
+    """Of width and height, [n, 2]."""
+    widths, heights = (np.sort(side).tolist() or [0] for side in sizes.T)
     return Sizes(
         least_width=widths[0],
         median_width=statistics.median_low(widths),
@@ -177,7 +174,7 @@ def _sizes(inspections: Sequence[Inspection]) -> Sizes:
         least_height=heights[0],
         median_height=statistics.median_low(heights),
         most_height=heights[-1],
-        distinct=len({(inspection.width, inspection.height) for inspection in inspections}),
+        distinct=len(np.unique(sizes, axis=0)),
     )
 
 
@@ -186,59 +183,10 @@ def _tally(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
-def _groups(entries: Sequence[Entry], inspections: Sequence[Inspection], cluster_of: Sequence[int]) -> tuple[str, ...]:
-    """Connected components of "copy of" and "in the same group", named by their smallest content hash."""
-    parent = list(range(len(entries)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    first: dict[str | int, int] = {}  # by the user's group, or by the number of the cluster
-    for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True)):
-        if not inspection.problem:
-            keys: list[str | int] = [cluster_of[index]]
-            if entry.group:
-                keys.append(entry.group)
-            for key in keys:
-                parent[root(index)] = root(first.setdefault(key, index))
-    names: dict[int, str] = {}
-    for index, inspection in enumerate(inspections):
-        if not inspection.problem:
-            top = root(index)
-            names[top] = min(names.get(top, inspection.content_hash), inspection.content_hash)
-    return tuple("" if inspections[index].problem else names[root(index)] for index in range(len(entries)))
-
-
-def _leaks(entries: Sequence[Entry], groups: Sequence[str]) -> tuple[tuple[Leak, ...], tuple[int, ...]]:
-    """Groups over several given splits, and the test entries among them."""
-    if all(entry.split is None for entry in entries):
-        return (), ()
-    members: defaultdict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
-        if group and not entries[index].added:  # what was added joins the split of its group
-            members[group].append(index)
-    leaks: list[Leak] = []
-    leaked: list[int] = []
-    for indices in members.values():
-        # Where some splits were given, pictures without one are trained on.
-        if len({entries[index].split or "train" for index in indices}) > 1:
-            leaks.append(
-                Leak(
-                    paths=tuple(entries[index].path for index in indices),
-                    splits=tuple(entries[index].split or "" for index in indices),
-                )
-            )
-            leaked += [index for index in indices if entries[index].split == "test"]
-    return tuple(leaks), tuple(sorted(leaked))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """A listing with one inspection an entry, and the audit over both."""
 
     listing: Listing
-    inspections: list[Inspection]  # in the order of listing.entries
+    inspections: Sequence[Inspection]  # in the order of listing.entries
     audit: Audit

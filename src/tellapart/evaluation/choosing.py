@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.features.backbone import ReadyBackbone
+from tellapart.half_rows import AT_ONCE, blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,7 +77,18 @@ class LinearCandidate:
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits [n, K] of rows of the dataset, before any calibration, as model.onnx will say."""
-        logits: NDArray[np.float32] = self.embeddings(rows) @ self.weight.T
+        return self.over(rows, self._logits)
+
+    def over(
+        self, rows: NDArray[np.int64], function: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """What a function of embeddings [n, D] gives for each row, [N, ...]; of very many rows, part by part."""
+        if len(rows) <= AT_ONCE:
+            return function(self.embeddings(rows))
+        return np.concatenate([function(self.embeddings(rows[some])) for some in blocks(len(rows))])
+
+    def _logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = embeddings @ self.weight.T
         logits += self.bias  # not in a second array, which of very many classes is half a gigabyte
         return logits
 

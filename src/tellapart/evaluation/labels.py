@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.confident import off_the_diagonal
+from tellapart.half_rows import HalfRows
 
 Kind = Literal["label", "outlier", "ambiguous"]
 KINDS: tuple[Kind, ...] = ("label", "outlier", "ambiguous")
@@ -61,7 +62,7 @@ class LabelReport:
 def examine_labels(
     probabilities: NDArray[np.floating],
     labels: NDArray[np.integer],
-    embeddings: NDArray[np.floating],
+    embeddings: NDArray[np.floating] | HalfRows,
     *,
     groups: Sequence[str] | NDArray[np.integer] | None = None,
 ) -> LabelReport:
@@ -97,29 +98,33 @@ def examine_labels(
 
 
 def neighbour_distance(
-    embeddings: NDArray[np.floating], groups: Sequence[str] | NDArray[np.integer] | None = None
+    embeddings: NDArray[np.floating] | HalfRows, groups: Sequence[str] | NDArray[np.integer] | None = None
 ) -> NDArray[np.float64]:
     """Mean cosine distance [N] to the ten nearest pictures of other groups; NaN where there is no other group.
 
     Neighbours are looked for among all pictures up to 5,000, else among 5,000 drawn at random.
     """
-    vectors = np.asarray(embeddings, dtype=np.float32)
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    vectors = embeddings if isinstance(embeddings, HalfRows) else np.asarray(embeddings, dtype=np.float32)
     number = _number(groups, len(vectors))
     references = np.arange(len(vectors))
     if len(vectors) > _MOST_REFERENCES:
         references = np.sort(np.random.default_rng(0).choice(len(vectors), _MOST_REFERENCES, replace=False))
-    count = min(_NEIGHBOURS, len(references))
+    beside, count = _unit(vectors[references]), min(_NEIGHBOURS, len(references))
     means = np.empty(len(vectors))
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        distances = 1 - vectors[rows] @ vectors[references].T
+        distances = 1 - _unit(vectors[rows]) @ beside.T
         distances[number[rows, None] == number[None, references]] = np.inf
         nearest = np.partition(distances, count - 1, axis=1)[:, :count].astype(np.float64)
         usable = np.isfinite(nearest)
         totals = np.where(usable, np.maximum(nearest, _LEAST_DISTANCE), 0.0).sum(axis=1)
         means[rows] = np.where(usable.any(axis=1), totals / np.maximum(usable.sum(axis=1), 1), np.nan)
     return means
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same directions [n, D], of length one."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny))
 
 
 def _doubts(

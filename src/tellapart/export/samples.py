@@ -32,6 +32,7 @@ class Sample(NamedTuple):
     test: str  # how it tests itself, from that folder
     needs: str
     declares: Declaration | None = None  # None: it reads preprocessing.json
+    network: str = ""  # how the network is asked, too, where `test` does not
 
 
 _CPP = Declaration(
@@ -53,12 +54,18 @@ _CSHARP = Declaration(
     "    public double[] {name} = {{ {value} }};",
 )
 
+# How they are built; INCLUDE, LIB, onnxruntime.jar and VERSION are where, and of which version, the user has ONNX Runtime.
+_GPP = "g++ -std=c++17 -O2 -o self_test self_test.cpp{} && ./self_test"
+_WITH_ONNX = " -DWITH_ONNXRUNTIME -I INCLUDE -L LIB -lonnxruntime"
+_JAVA_NETWORK = "javac -cp onnxruntime.jar *.java && java -cp onnxruntime.jar:. SelfTest"
+_DOTNET, _DOTNET_NETWORK = ".NET 8 or newer (we ran it with Mono)", "dotnet run -p:OnnxRuntime=VERSION"
+
 SAMPLES: Mapping[str, Sample] = {
     "python": Sample("python", "python self_test.py", "numpy, Pillow, onnxruntime"),
     "javascript": Sample("javascript", "npm install --ignore-scripts && node self_test.js", "Node 18 or newer"),
-    "c++": Sample("cpp", "g++ -std=c++17 -O2 -o self_test self_test.cpp && ./self_test", "a compiler of C++17", _CPP),
-    "java": Sample("java", "javac *.java && java SelfTest", "Java 17 or newer", _JAVA),
-    "csharp": Sample("csharp", "dotnet run", ".NET 8 or newer (we ran it with Mono)", _CSHARP),
+    "c++": Sample("cpp", _GPP.format(""), "a compiler of C++17", _CPP, _GPP.format(_WITH_ONNX)),
+    "java": Sample("java", "javac SelfTest.java && java SelfTest", "Java 17 or newer", _JAVA, _JAVA_NETWORK),
+    "csharp": Sample("csharp", "dotnet run", _DOTNET, _CSHARP, _DOTNET_NETWORK),
 }
 
 
@@ -71,9 +78,9 @@ TEXT_SAMPLES: Mapping[str, Sample] = {
         "npm install --ignore-scripts && node self_test.js",
         "Node 18 or newer; without npm no network is asked",
     ),
-    "c++": Sample("cpp", "g++ -std=c++17 -O2 -o self_test self_test.cpp && ./self_test", "a compiler of C++17"),
-    "java": Sample("java", "javac *.java && java SelfTest", "Java 17 or newer"),
-    "csharp": Sample("csharp", "dotnet run", ".NET 8 or newer (we ran it with Mono)"),
+    "c++": Sample("cpp", _GPP.format(""), "a compiler of C++17", network=_GPP.format(_WITH_ONNX)),
+    "java": Sample("java", "javac SelfTest.java && java SelfTest", "Java 17 or newer", network=_JAVA_NETWORK),
+    "csharp": Sample("csharp", "dotnet run", _DOTNET, network=_DOTNET_NETWORK),
 }
 
 
@@ -84,6 +91,16 @@ def check_languages(languages: Iterable[str], samples: Mapping[str, Sample] = SA
         if one not in samples:
             raise SettingsError(f"--for is {one!r}; there are samples for {', '.join(samples)}. Choose among these.")
     return found
+
+
+def told_tests(languages: Iterable[str], samples: Mapping[str, Sample] = SAMPLES) -> str:
+    """How the samples of `languages` test themselves, a line each, as a README says it."""
+    lines = []
+    for language in languages:
+        sample = samples[language]
+        more = f"; the network, too: `{sample.network}`" if sample.network else ""
+        lines.append(f"- {language}: `cd {sample.folder} && {sample.test}` (needs {sample.needs}){more}")
+    return "\n".join(lines)
 
 
 def write_samples(languages: Iterable[str], specification: Mapping[str, Any], folder: Path) -> list[str]:

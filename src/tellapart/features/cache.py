@@ -200,7 +200,7 @@ class Cache:
             return
         with self._transaction():
             while size > self._limit * _FULL_SHARE:
-                oldest = self._connection.execute("SELECT key FROM entries ORDER BY used LIMIT 50").fetchall()
+                oldest = self._connection.execute("SELECT key FROM entries ORDER BY used, key LIMIT 50").fetchall()
                 if not oldest:
                     break
                 self._connection.executemany("DELETE FROM entries WHERE key = ?", oldest)

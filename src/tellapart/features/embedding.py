@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples import PictureFile
+from tellapart.data.examples import SPLITS, PictureFile
+from tellapart.data.packed_pictures import pictures_at
+from tellapart.features.afar import Afar, embed_afar
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.cache import Cache
 from tellapart.features.corrected import FEWEST, KNOWN, correct
 from tellapart.features.engine import SHIPPED, CpuEngine, EngineChoice, open_engine, settle_engine
 from tellapart.features.extract import Features, extract
 from tellapart.features.squares import Squares
+from tellapart.half_rows import IN_MEMORY, HalfRows, Rows, blocks, from_column, half_rows, without
 from tellapart.reporter import Reporter
+from tellapart.storage import cache_folder
 
 _TITLE = "Computing embeddings"
 _ROUGH: CpuEngine = "openvino-bfloat16"
@@ -28,7 +32,7 @@ class Embedded:
     """The embedding of every usable picture of a data set, and what it cost."""
 
     backbone: ReadyBackbone
-    vectors: NDArray[np.float32]  # [N, D], by row of the data set
+    vectors: Rows  # [N, D], by row of the data set
     computed: int  # pictures that went through the network
     reused: int  # pictures whose embedding was in the cache
     seconds: float
@@ -39,7 +43,7 @@ class Embedded:
         """The same pictures by the last layer alone, as they are without the means of the stages."""
         length = self.backbone.embedding - sum(self.backbone.stages)
         backbone = replace(self.backbone, embedding=length, stages=())
-        return replace(self, backbone=backbone, vectors=self.vectors[:, self.vectors.shape[1] - length :])
+        return replace(self, backbone=backbone, vectors=from_column(self.vectors, self.vectors.shape[1] - length))
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows [n] to embeddings [n, D]."""
@@ -55,36 +59,47 @@ def embed_dataset(
     *,
     engine: EngineChoice = SHIPPED,
     squares: Squares | None = None,
+    afar: Afar | None = None,
+    most_bytes: int = IN_MEMORY,
 ) -> tuple[Dataset, Embedded]:
     """Every picture's embedding, and the data set without those that none could be had of.
 
     Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
     pictures are embedded by. What is computed on a CPU in bfloat16 is corrected by some pictures in float32, too; a training split
-    too small for that is float32 throughout. Raises: DataError when a split has no picture left.
+    too small for that is float32 throughout. Those that are more than `most_bytes` in float32 lie on disk in 16 bits. `afar`
+    computes first what is for a CPU and not in the cache.
+    Raises: DataError when a split has no picture left; StorageError where the disk has no room for them.
     """
     started = time.monotonic()
-    vectors = np.empty((len(dataset.pictures), backbone.embedding), dtype=np.float32)
+    vectors = _room(dataset, backbone.embedding, most_bytes, reporter)
     problems: dict[int, str] = {}
     computed = reused = 0
     pace: float | None = None
     used: str | None = None
     for rows, where, by in _shares(dataset, device, engine, reporter):
         began = time.monotonic()
-        asked = [dataset.pictures[row] for row in rows]
-        features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares)
+        asked = pictures_at(dataset.pictures, rows)
+        before = 0
+        if afar is not None and where == "cpu":
+            with reporter.step("Embedding on other machines", len(asked)) as advance:
+                before = embed_afar(asked, backbone, by, afar, cache=cache, advance=advance)
+            began = time.monotonic()
+        into = vectors.part(rows) if isinstance(vectors, HalfRows) else None
+        features = embed_pictures(asked, backbone, where, cache, reporter, engine=by, squares=squares, into=into)
         used = used or features.engine
         # What plans a training by it goes through the shipped engine: another's pace would promise too much.
         if where == device and (where != "cpu" or by == SHIPPED) and features.computed:
             pace = pace or (time.monotonic() - began) / features.computed
-        vectors[rows] = features.vectors
+        if isinstance(vectors, np.ndarray):
+            vectors[rows] = features.vectors
         problems.update((int(rows[place]), problem) for place, problem in features.problems.items())
-        computed, reused = computed + features.computed, reused + features.reused
+        computed, reused = computed + features.computed + before, reused + features.reused - before
     if used is not None and used.startswith("openvino-") and used.endswith("-bfloat16"):
         _correct(vectors, dataset, problems, backbone, cache, reporter)
     seconds = time.monotonic() - started
     return dataset.without(problems), Embedded(
         backbone=backbone,
-        vectors=np.delete(vectors, list(problems), axis=0) if problems else vectors,
+        vectors=without(vectors, list(problems)),
         computed=computed,
         reused=reused,
         seconds=seconds,
@@ -122,6 +137,20 @@ def embed_some(
     )
 
 
+def _room(dataset: Dataset, length: int, most_bytes: int, reporter: Reporter) -> Rows:
+    """Rows [N, length] that nothing is in yet, in memory or on disk, there in the order in which a split is read."""
+    count = len(dataset.pictures)
+    if 4 * count * length <= most_bytes:
+        return np.empty((count, length), dtype=np.float32)
+    split = np.concatenate([dataset.rows[name] for name in SPLITS])
+    rows = half_rows(count, length, order=np.concatenate([split, np.setdiff1d(np.arange(count), split)]))
+    reporter.say(
+        f"The features of {count:,} pictures lie on disk in 16 bits until this ends: {2 * count * length / 1e9:,.1f} GB in "
+        f"{cache_folder()}."
+    )
+    return rows
+
+
 def _shares(
     dataset: Dataset, device: str, asked: EngineChoice, reporter: Reporter
 ) -> list[tuple[NDArray[np.int64], str, CpuEngine]]:
@@ -142,7 +171,7 @@ def _shares(
 
 
 def _correct(
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     dataset: Dataset,
     problems: dict[int, str],
     backbone: ReadyBackbone,
@@ -155,8 +184,18 @@ def _correct(
     pictures = [dataset.pictures[row] for row in known]
     exact = embed_pictures(pictures, backbone, "cpu", cache, reporter, title="Correcting embeddings")
     there = np.flatnonzero(np.isfinite(exact.vectors).all(axis=1))
-    if len(there):
+    if not len(there):
+        return
+    if isinstance(vectors, np.ndarray):
         vectors[train] = correct(vectors[train], there, exact.vectors[there])
+        return
+    own, right = vectors[train[there]], exact.vectors[there]
+    for rows in blocks(len(train)):
+        corrected = correct(np.concatenate([own, vectors[train[rows]]]), np.arange(len(there)), right)[len(there) :]
+        for row, vector in zip(train[rows].tolist(), corrected, strict=True):
+            vectors[row] = vector
+    for row, vector in zip(train[there].tolist(), right, strict=True):
+        vectors[row] = vector
 
 
 def embed_pictures(
@@ -169,21 +208,44 @@ def embed_pictures(
     title: str = _TITLE,
     engine: CpuEngine = SHIPPED,
     squares: Squares | None = None,
+    into: HalfRows | None = None,
 ) -> Features:
     """Embeddings of pictures by a backbone, with progress under `title`; no `cache` for a network just trained.
 
     `engine` is what embeds on a CPU; where it refuses the network, ONNX Runtime does, and `reporter` says so. `squares` are
-    pictures that the audit has decoded.
+    pictures that the audit has decoded. Rows `into` [N, D] get the embeddings part by part; a copy of a picture in an earlier
+    part then counts as reused.
     """
     with reporter.step(title, len(pictures)) as advance:
-        return extract(
-            pictures,
-            engine=open_engine(backbone, device, engine, warn=reporter.warn),
-            preprocessing=backbone.preprocessing,
-            embedding=backbone.embedding,
-            fingerprint=backbone.identity,
-            stages=backbone.stages,
-            cache=cache,
-            squares=squares,
-            advance=advance,
-        )
+        ready = open_engine(backbone, device, engine, warn=reporter.warn)
+        found = [
+            extract(
+                pictures[rows],
+                engine=ready,
+                preprocessing=backbone.preprocessing,
+                embedding=backbone.embedding,
+                fingerprint=backbone.identity,
+                stages=backbone.stages,
+                cache=cache,
+                squares=squares,
+                advance=advance,
+                into=None if into is None else into.part(np.arange(rows.start, rows.stop)),
+            )
+            for rows in ([slice(0, len(pictures))] if into is None else blocks(len(pictures)))
+        ]
+    return found[0] if len(found) == 1 else _together(found)
+
+
+def _together(parts: Sequence[Features]) -> Features:
+    """The parts of one extraction as one; none of them holds vectors."""
+    starts = np.cumsum([0, *(len(part.content_hashes) for part in parts)]).tolist()
+    return Features(
+        vectors=parts[0].vectors,
+        content_hashes=tuple(content for part in parts for content in part.content_hashes),
+        problems={
+            start + row: why for start, part in zip(starts, parts, strict=False) for row, why in part.problems.items()
+        },
+        computed=sum(part.computed for part in parts),
+        reused=sum(part.reused for part in parts),
+        engine=parts[0].engine,
+    )

@@ -20,6 +20,7 @@ from tellapart.errors import PictureError
 from tellapart.features.cache import Cache
 from tellapart.features.engine import Engine
 from tellapart.features.squares import Squares
+from tellapart.half_rows import HalfRows, Rows
 from tellapart.preprocessing import Preprocessing, load
 from tellapart.threads import as_they_come
 
@@ -57,16 +58,18 @@ def extract(
     cache: Cache | None,
     squares: Squares | None = None,
     advance: Callable[[int], None] | None = None,
+    into: HalfRows | None = None,
 ) -> Features:
     """Embeddings float32 [N, D] of `pictures`, from the cache where it has them.
 
     `fingerprint` names the weights, `embedding` is D, of which `stages` are how many numbers of each stage come first. Of a
     picture whose file hash is not known nothing that is computed is kept: its bytes may be another picture's. A picture that
     can no longer be read, or that has changed since the audit, gets a problem instead of a vector; not where `squares` still has
-    what the audit saw. `advance` is told how many pictures are done.
+    what the audit saw. `advance` is told how many pictures are done. Where there are rows `into` which they go, [N, D], the
+    answer holds none; those with a problem stay as they are.
     """
-    tag = _tag(preprocessing, fingerprint, engine.name, stages)
-    vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32)
+    tag = tag_of(preprocessing, fingerprint, engine.name, stages)
+    vectors = np.full((len(pictures), embedding), np.nan, dtype=np.float32) if into is None else into
     first_row: dict[str, int] = {}
     for row, picture in enumerate(pictures):
         first_row.setdefault(picture.content_hash, row)
@@ -83,7 +86,7 @@ def extract(
             if first in problems:
                 problems[row] = problems[first]
     return Features(
-        vectors=vectors,
+        vectors=np.empty((0, embedding), dtype=np.float32) if isinstance(vectors, HalfRows) else vectors,
         content_hashes=tuple(picture.content_hash for picture in pictures),
         problems=problems,
         computed=len(missing) - sum(row in problems for row in missing),
@@ -110,7 +113,7 @@ class _Pixels:
 def _compute(
     pixels: _Pixels,
     missing: list[int],
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     engine: Engine,
     cache: Cache | None,
     tag: str,
@@ -143,7 +146,7 @@ def _save(cache: Cache | None, unsaved: dict[str, bytes]) -> None:
 
 
 def _from_cache(
-    pictures: Sequence[PictureFile], rows: list[int], vectors: NDArray[np.float32], cache: Cache | None, tag: str
+    pictures: Sequence[PictureFile], rows: list[int], vectors: Rows, cache: Cache | None, tag: str
 ) -> list[int]:
     """Fill what the cache knows; return the rows that it does not."""
     if cache is None:
@@ -193,7 +196,8 @@ def _embed(pixels: _Pixels, rows: list[int], engine: Engine, stop: threading.Eve
     return _Done(rows=[good[index] for index in keep], vectors=vectors[keep], problems=problems)
 
 
-def _tag(preprocessing: Preprocessing, fingerprint: str, engine: str, stages: tuple[int, ...]) -> str:
+def tag_of(preprocessing: Preprocessing, fingerprint: str, engine: str, stages: tuple[int, ...]) -> str:
+    """How the keys of embeddings begin in the cache, before the content's hash."""
     # Of the last layer alone the key is what it was before the stages were joined: what is in the cache stays known.
     text = repr((sorted(preprocessing.identity().items()), fingerprint, engine, *([stages] if stages else [])))
     return hashlib.sha256(text.encode()).hexdigest()[:16] + ":"

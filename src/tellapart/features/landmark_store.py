@@ -6,8 +6,9 @@ To decode a picture again costs as much as a third of finding its landmarks.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from PIL import Image
@@ -15,16 +16,22 @@ from PIL import Image
 from tellapart.data.augmented import comparable
 from tellapart.data.examples import Inspection
 from tellapart.data.thumbnails import SIDE
-from tellapart.features.cache import Cache
 from tellapart.features.scenes import LANDMARKS, landmarks_key
 
 _WRITE_EVERY = 256  # pictures
 
 
+class Keeps(Protocol):
+    """A cache, so far as it is written."""
+
+    def put_many(self, kind: str, items: Mapping[str, bytes]) -> None:
+        """Store values."""
+
+
 class LandmarkStore:
     """Takes pictures from several threads; what is not yet written is written when it is left."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Keeps) -> None:
         self._cache = cache
         self._lock = threading.Lock()
         self._unsaved: dict[str, bytes] = {}

@@ -14,6 +14,10 @@ from tellapart.storage import storage_errors
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".parquet", ".arrow", ".feather")
 
 
+class RunAtWork(SettingsError):
+    """Another process holds the run."""
+
+
 def moved_data(before: Path, now: Path) -> Path:
     """Where a folder or table lies now: `now`, or the table of its name in that folder. Raises: SettingsError."""
     if is_remote(now):

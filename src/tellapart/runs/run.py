@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from typing import IO, Any
 from tellapart.deep_values import Span, as_text
 from tellapart.errors import SettingsError
 from tellapart.preprocessing import Fit
-from tellapart.runs.places import moved_data, no_run, point_latest
+from tellapart.runs.places import RunAtWork, moved_data, no_run, point_latest
 from tellapart.runs.recipe import recipe_text
 from tellapart.settings.reading import make_settings, read_recipe
 from tellapart.settings.tree import TrainSettings
@@ -170,7 +171,7 @@ def _new_folder(wanted: Path, settings: TrainSettings) -> Path:
             os.chmod(partial, 0o777 & ~current_umask())
             own_folder(partial)
             write_bytes(partial / "recipe.toml", recipe_text(settings).encode())
-            write_json(partial / MARKER, {"process": os.getpid()})
+            write_json(partial / MARKER, {"process": os.getpid(), "host": socket.gethostname()})
             return _rename_to_free_name(partial, wanted)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -203,7 +204,7 @@ def _lock(folder: Path) -> IO[bytes] | None:
         fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         marker.close()
-        raise SettingsError(
+        raise RunAtWork(
             f"the run {folder} is at work in another process; one run is one process's. Wait for it, or stop it first."
         ) from None
     return marker

@@ -47,13 +47,15 @@ class Repository:
         control: bool = False,
         say: Callable[[str], None] = lambda text: None,
         engine: EngineChoice = EngineChoice(),  # noqa: B008 - it cannot change
+        give_back: Callable[[], object] = lambda: None,
     ) -> None:
         """`keep` newest versions of a model are served, and those with a label; `control`: clients may load and unload.
 
-        `say` is told of every version that comes, goes or is refused.
+        `say` is told of every version that comes, goes or is refused. `give_back` is called at the look after one came or went,
+        when the old one has answered what it was asked: what was freed is to go back to the system then.
         """
         self._sources, self._keep, self._max_pixels, self.control, self._say = sources, keep, max_pixels, control, say
-        self._engine = engine
+        self._engine, self._give_back, self._freed = engine, give_back, False
         self._changed: Callable[[Repository], None] = lambda repository: None
         self._serving: Mapping[str, ModelVersions] = MappingProxyType({})
         self._unloaded: set[str] = set()
@@ -115,6 +117,7 @@ class Repository:
     def refresh(self) -> None:
         """Look at the disk, open what is new, let go of what is gone."""
         with self._one_at_a_time:
+            self._give_freed_back()
             places = self._sources.places()
             self._tell_nameless()
             self._folders.update({name: place.path for name, place in places.items()})
@@ -142,6 +145,7 @@ class Repository:
         """
         self._check_control()
         with self._one_at_a_time:
+            self._give_freed_back()
             place = self._sources.places().get(name)
             if place is None:
                 raise Unknown(f"there is no model {_shown(name)} on disk.")
@@ -168,6 +172,11 @@ class Repository:
             rows += [(name, str(number), "UNAVAILABLE", reason) for number, (_, reason) in served.refused.items()]
         rows += [(name, "", "UNAVAILABLE", "unloaded") for name in sorted(self._unloaded)]
         return [dict(zip(("name", "version", "state", "reason"), row, strict=True)) for row in rows]
+
+    def _give_freed_back(self) -> None:
+        if self._freed:
+            self._freed = False
+            self._give_back()
 
     def _check_control(self) -> None:
         if not self.control:
@@ -217,6 +226,7 @@ class Repository:
             return old
         if refused.get(found.number, (None, ""))[0] == found.stamp:
             return old  # the same file that was refused before
+        self._freed = True
         try:
             version = open_version(place.name, found, max_pixels=self._max_pixels, say=self._say, engine=self._engine)
         except TellapartError as error:
@@ -230,6 +240,7 @@ class Repository:
 
     def _switch(self, name: str, before: ModelVersions, after: ModelVersions) -> None:
         for number in before.versions.keys() - after.versions.keys():
+            self._freed = True
             self._say(f"model {name!r} version {number} is no longer served")
         if before != after or name not in self._serving:
             self._serving = MappingProxyType({**self._serving, name: after})
@@ -237,6 +248,7 @@ class Repository:
 
     def _forget(self, name: str, why: str) -> None:
         self._serving = MappingProxyType({key: one for key, one in self._serving.items() if key != name})
+        self._freed = True
         self._say(why)
         self._changed(self)
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tellapart.evaluation.doubts import Doubted, NamedDoubt
 from tellapart.evaluation.labels import Doubt, examine_labels
+from tellapart.half_rows import Rows
 
 
 def doubted(
     probabilities: NDArray[np.floating],
     targets: NDArray[np.int64],
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     groups: Sequence[str],
     *,
     classes: Sequence[str],

@@ -154,7 +154,8 @@ def thread_advice(devices: Devices, *, available: int) -> str:
     """
     share = available // int(os.environ.get("LOCAL_WORLD_SIZE", "1") or 1)
     alone = devices.world == 1 or devices.device.type != "cpu"
-    if alone or share < 2 or os.environ.get("OMP_NUM_THREADS") != "1":
+    told_by_ray = "RAY_JOB_ID" in os.environ  # whose processes have as many threads as CPUs were asked for
+    if alone or share < 2 or told_by_ray or os.environ.get("OMP_NUM_THREADS") != "1":
         return ""
     return (
         f"OMP_NUM_THREADS is 1 (torchrun sets it so), and each of the {devices.world} processes trains on 1 thread; the "

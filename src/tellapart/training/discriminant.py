@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows
 from tellapart.training.analysis import Analysis, Covariance
 from tellapart.training.folds import deal, number_groups
 from tellapart.training.golden_section import lowest
@@ -67,7 +68,7 @@ def is_for(pictures: int, class_count: int) -> bool:
 
 
 def fit_discriminant(
-    vectors: Floats,
+    vectors: Rows,
     labels: NDArray[np.integer],
     *,
     groups: Sequence[str] | NDArray[np.integer],
@@ -85,9 +86,9 @@ def fit_discriminant(
     of threads. `advance(1)` follows each trial and the last fit. Raises: DataError when a class has no picture or a vector
     is not finite.
     """
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    whole: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
     targets: Integers = np.asarray(labels, dtype=np.int64)
-    check_vectors(vectors, targets, class_count)
+    check_vectors(whole, targets, class_count)
     weights = picture_weights(targets, class_count, class_weights)
     report = advance or _ignore
     trials: dict[Shrunk, float] = {}
@@ -97,10 +98,10 @@ def fit_discriminant(
             numbers = number_groups(groups, len(targets))
             held_out = hold_out(targets, numbers, class_count, folds, seed, left=_LEFT)[0]
             if held_out.sum() >= _FEWEST_HELD_OUT:
-                half = Analysis(vectors, targets, weights, every[~held_out], class_count, threads)
-                trials = _search(half, vectors, targets, every[held_out], threads, report)
+                half = Analysis(whole, targets, weights, every[~held_out], class_count, threads)
+                trials = _search(half, whole, targets, every[held_out], threads, report)
         best = chosen or min(trials, key=trials.__getitem__, default=_UNTRIED)
-        weight, bias = Analysis(vectors, targets, weights, every, class_count, threads).solve(*best)
+        weight, bias = Analysis(whole, targets, weights, every, class_count, threads).solve(*best)
         report(1)
     return Discriminant(weight=weight, bias=bias, chosen=best, trials=trials)
 

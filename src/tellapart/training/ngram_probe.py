@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.memory import give_freed_memory_back
 from tellapart.runtime import cores
 from tellapart.texts.ngrams import Rules
 from tellapart.texts.vocabulary import GramInputs
 from tellapart.texts.writing_systems import is_unspaced
 from tellapart.training.folds import choose_rows, deal_folds, number_groups
-from tellapart.training.memory import give_freed_memory_back
 from tellapart.training.ngram_counts import (
     LEAST_TEXTS,
     MOST_GRAMS,

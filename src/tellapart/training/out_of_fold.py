@@ -5,6 +5,7 @@ Each fold is judged by a classifier fitted on the other folds, with one strength
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows, as_rows, in_blocks, part
 from tellapart.training.discriminant import fit_discriminant, hold_out, is_for
 from tellapart.training.folds import number_groups
 from tellapart.training.probe import check_vectors, fit_probe, picture_weights
@@ -32,7 +34,7 @@ _OUTPUTS_AT_ONCE = 500  # folds x classes; the solver keeps twenty copies of the
 
 
 def out_of_fold(
-    embeddings: Floats,
+    embeddings: Rows,
     labels: NDArray[np.integer],
     groups: Sequence[str] | NDArray[np.integer],
     *,
@@ -50,7 +52,7 @@ def out_of_fold(
     that the others teach nothing of the class. The same input gives the same result on any number of threads.
     `advance(1)` follows each fold. Raises: DataError when a class has no picture or a vector is not finite.
     """
-    vectors = np.ascontiguousarray(embeddings, dtype=np.float32)
+    vectors = as_rows(embeddings)
     targets: Integers = np.asarray(labels, dtype=np.int64)
     check_vectors(vectors, targets, class_count)
     held_out = hold_out(targets, number_groups(groups, len(targets)), class_count, folds, seed)
@@ -68,7 +70,8 @@ def out_of_fold(
     )
     fitted = _discriminants(judged) if is_for(len(targets), class_count) else _regressions(judged, strength)
     for rows, (slopes, offsets) in zip(held_out, fitted, strict=True):
-        probabilities[rows] = _softmax(vectors[rows] @ slopes.T + offsets)
+        out = part(vectors, rows)
+        probabilities[rows] = in_blocks(out, functools.partial(_chances, slopes=slopes, offsets=offsets))
         if advance is not None:
             advance(1)
     return probabilities
@@ -78,7 +81,7 @@ def out_of_fold(
 class _Judged:
     """N pictures that are judged in turn, in F folds."""
 
-    vectors: Floats  # [N, D]
+    vectors: Rows  # [N, D]
     labels: Integers  # [N]
     groups: NDArray[Any]  # [N]
     held_out: NDArray[np.bool_]  # [F, N]
@@ -111,7 +114,7 @@ def _discriminants(judged: _Judged) -> Iterator[tuple[Floats, Floats]]:
     chosen = None
     for out in judged.held_out:
         fitted = fit_discriminant(
-            judged.vectors[~out],
+            part(judged.vectors, ~out),
             judged.labels[~out],
             groups=judged.groups[~out],
             class_count=judged.class_count,
@@ -120,6 +123,10 @@ def _discriminants(judged: _Judged) -> Iterator[tuple[Floats, Floats]]:
         )
         chosen = fitted.chosen
         yield fitted.weight, fitted.bias
+
+
+def _chances(vectors: Floats, *, slopes: Floats, offsets: Floats) -> Floats:
+    return _softmax(vectors @ slopes.T + offsets)
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
+from tellapart.half_rows import Rows, as_rows, in_blocks
 from tellapart.training.folds import hold_out, number_groups
 from tellapart.training.probe_search import ProbeFolds, ProbeSearch
 from tellapart.training.softmax_regression import Floats, Integers
@@ -43,7 +44,7 @@ class Probe:
 
 
 def fit_probe(
-    vectors: Floats,
+    vectors: Rows,
     labels: NDArray[np.integer],
     *,
     groups: Sequence[str] | NDArray[np.integer],
@@ -58,15 +59,16 @@ def fit_probe(
 ) -> Probe:
     """Fit softmax regression to convergence on standardised features and fold the scaling into its weights.
 
-    `vectors` is float32 [N, D], `labels` [N] in 0..class_count-1; `groups` [N]: no group is held out and trained on at
-    once ("" is no group). "balanced" weighs each picture by N / (K x pictures of its class), in held-out loss too.
+    `vectors` is float32 [N, D], or rows on disk, which are read in blocks; `labels` [N] in 0..class_count-1; `groups` [N]: no
+    group is held out and trained on at once ("" is no group). "balanced" weighs each picture by N / (K x pictures of its class),
+    in held-out loss too.
     The one of `strengths` with the least held-out log loss is taken; one strength alone is taken untried. So is the one of
     `weighings` before, where the vectors begin with as many numbers of each stage as `stages` says. Features that
     never vary get weight 0, and those that vary less than the median feature are stretched no more than it. The same
     input gives the same result on any number of threads. `advance(1)` follows each trial and the last fit.
     Raises: DataError when a class has no picture or a vector holds a value that is not finite.
     """
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    vectors = as_rows(vectors)
     targets: Integers = np.asarray(labels, dtype=np.int64)
     check_vectors(vectors, targets, class_count)
     weights = picture_weights(targets, class_count, class_weights)
@@ -114,7 +116,7 @@ def _ignore(_: int) -> None:
     return None
 
 
-def check_vectors(vectors: Floats, labels: Integers, class_count: int) -> None:
+def check_vectors(vectors: Rows, labels: Integers, class_count: int) -> None:
     """Of vectors [N, D] and labels [N]. Raises: DataError for a class without a picture, one class, a vector not finite."""
     counts = np.bincount(labels, minlength=class_count)
     if (counts == 0).any():
@@ -128,10 +130,10 @@ def check_vectors(vectors: Floats, labels: Integers, class_count: int) -> None:
     check_finite(vectors)
 
 
-def check_finite(vectors: Floats) -> None:
+def check_finite(vectors: Rows) -> None:
     """Raises: DataError when a vector of [N, D] is not finite."""
     # The sum of a row with a NaN or an infinity is not finite either, and needs no copy of the vectors.
-    sums = vectors.sum(axis=1)
+    sums = in_blocks(vectors, lambda rows: rows.sum(axis=1))
     if not np.isfinite(sums).all():
         row = int(np.argmin(np.isfinite(sums)))
         raise DataError(

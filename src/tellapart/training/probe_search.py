@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows, from_column
 from tellapart.training.folds import choose_rows
 from tellapart.training.softmax_regression import Doubles, Floats, Integers, SoftmaxRegression
 from tellapart.training.strengths import SEARCH_TOLERANCE, try_strengths
@@ -33,7 +34,7 @@ from tellapart.training.weighing import (
 class ProbeFolds:
     """Pictures that choose, and which of them each fold holds out."""
 
-    vectors: Floats  # [N, D] of all layers
+    vectors: Rows  # [N, D] of all layers
     labels: Integers  # [N] in 0..K-1
     weights: Floats  # [N], how much each counts
     held_out: NDArray[np.bool_]  # [F, N]
@@ -104,7 +105,7 @@ class ProbeSearch:
         if fits.best is None:
             return
         self.best = fits.best.mean(axis=0, keepdims=True)
-        counted = pictures.vectors[:, self._layers.columns(weighed.weighing)]
+        counted = from_column(pictures.vectors, self._layers.first(weighed.weighing))
         self.held_out = np.full((len(pictures.labels), self._class_count), np.nan, dtype=np.float32)
         for out, slopes, offsets in zip(pictures.held_out, *regression.raw(fits.best), strict=True):
             self.held_out[out] = counted[out] @ slopes.T + offsets
@@ -115,7 +116,7 @@ class ProbeSearch:
 
         def try_one(weighing: Weighing, strengths: Sequence[float]) -> Mapping[float, Doubles]:
             regression = SoftmaxRegression(
-                turned(few.vectors, self._layers, weighing, self._threads),
+                turned(np.asarray(few.vectors), self._layers, weighing, self._threads),
                 few.labels,
                 few.fitted,
                 class_count=self._class_count,
@@ -126,7 +127,7 @@ class ProbeSearch:
 
         return choose_weighing(try_one, weighings, path)
 
-    def regression(self, vectors: Floats, labels: Integers, weights: Floats, weighing: Weighing) -> SoftmaxRegression:
+    def regression(self, vectors: Rows, labels: Integers, weights: Floats, weighing: Weighing) -> SoftmaxRegression:
         """The problems of some pictures, `weights` [F, N], on the numbers that count."""
         return SoftmaxRegression(
             self._layers.chosen(vectors, weighing),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows
 from tellapart.training.quasi_newton import Numbers, minimise
 from tellapart.training.standardising import standardisation
 from tellapart.training.strips import sum_over_rows
@@ -43,7 +44,7 @@ class SoftmaxRegression:
 
     def __init__(
         self,
-        vectors: Floats,
+        vectors: Rows,
         labels: Integers,
         weights: Floats,
         *,
@@ -54,7 +55,8 @@ class SoftmaxRegression:
         power: float = 0.0,
         standard: bool = False,
     ) -> None:
-        """`vectors` [N, D], `labels` [N], `weights` [F, N] >= 0: how much each picture counts in each problem.
+        """`vectors` [N, D], of which a block is read at a time, `labels` [N], `weights` [F, N] >= 0: how much each picture
+        counts in each problem.
 
         `blocks` and `power` weigh the layers that the features are of; see standardising.py. `standard`
         features are taken as they are, and there are few of them.
@@ -110,7 +112,7 @@ class SoftmaxRegression:
         slopes, offsets = self.raw(parameters)
 
         def piece(rows: slice) -> tuple[Doubles, ...]:
-            scores = self._scores(rows, slopes, offsets)
+            scores = self._scores(self._vectors[rows], slopes, offsets)
             chosen = scores[:, self._labels[rows], np.arange(scores.shape[2])]
             losses = np.log(np.exp(scores).sum(axis=1)) - chosen
             return ((losses * weights[:, rows]).sum(axis=1, dtype=np.float64),)
@@ -119,7 +121,7 @@ class SoftmaxRegression:
 
     def losses(self, parameters: Doubles, weights: Floats) -> Doubles:
         """Log loss in nats of each picture [N], times its `weights` [F, N] and added over the problems; of few pictures."""
-        scores = self._scores(slice(None), *self.raw(parameters))
+        scores = self._scores(self._vectors[:], *self.raw(parameters))
         chosen = scores[:, self._labels, np.arange(scores.shape[2])]
         found = (np.log(np.exp(scores).sum(axis=1)) - chosen) * weights
         return np.asarray(found.sum(axis=0, dtype=np.float64))
@@ -134,7 +136,8 @@ class SoftmaxRegression:
         slopes, offsets = self.raw(parameters)
 
         def piece(rows: slice) -> tuple[Doubles | Floats, ...]:
-            residuals = self._scores(rows, slopes, offsets)
+            vectors = self._vectors[rows]
+            residuals = self._scores(vectors, slopes, offsets)
             labels, positions = self._labels[rows], np.arange(residuals.shape[2])
             weights = self._weights[:, rows]
             chosen = residuals[:, labels, positions]
@@ -145,7 +148,7 @@ class SoftmaxRegression:
             residuals[:, labels, positions] -= 1
             residuals *= weights[:, None]
             flat = residuals.reshape(-1, len(labels))
-            return loss, flat @ self._vectors[rows], flat.sum(axis=1)
+            return loss, flat @ vectors, flat.sum(axis=1)
 
         losses, by_slope, by_offset = self._sum(piece)
         by_offset = by_offset.reshape(parameters.shape[:2])
@@ -155,10 +158,10 @@ class SoftmaxRegression:
         gradient[:, :, :-1] = by_slope * self._scale[:, None] + strength * parameters[:, :, :-1]
         return float(losses.sum()) + 0.5 * strength * float(np.square(parameters[:, :, :-1]).sum()), gradient
 
-    def _scores(self, rows: slice, slopes: Floats, offsets: Floats) -> Floats:
-        """Logits [F, K, rows], the highest of each picture moved to 0."""
+    def _scores(self, vectors: Floats, slopes: Floats, offsets: Floats) -> Floats:
+        """Logits [F, K, n] of vectors [n, D], the highest of each picture moved to 0."""
         features = slopes.shape[2]
-        scores: Floats = slopes.reshape(-1, features) @ self._vectors[rows].T
+        scores: Floats = slopes.reshape(-1, features) @ vectors.T
         scores = scores.reshape(*offsets.shape, -1)
         scores += offsets[:, :, None]
         scores -= scores.max(axis=1, keepdims=True)

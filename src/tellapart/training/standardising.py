@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows
 from tellapart.training.strips import ROWS_AT_ONCE, sum_over_rows
 
 _CONSTANT = 1e-6  # a feature whose deviation is below this part of its size never varies
 
 
 def standardisation(
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     counted: NDArray[np.bool_],
     threads: ThreadPoolExecutor,
     *,

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows, as_rows, from_column
 from tellapart.runtime import cores
 from tellapart.threads import in_order
 from tellapart.training.standardising import standardisation
@@ -40,22 +41,26 @@ class Layers:
 
     blocks: tuple[int, ...]  # how many numbers each stage has, in order, and the last layer; (D,) without stages
 
-    def columns(self, weighing: Weighing) -> slice:
-        """The numbers that count."""
-        return slice(sum(self.blocks[:-1]) if weighing == "last" else 0, None)
+    def first(self, weighing: Weighing) -> int:
+        """Where the numbers that count begin."""
+        return sum(self.blocks[:-1]) if weighing == "last" else 0
 
     def counted(self, weighing: Weighing) -> tuple[int, ...]:
         """The blocks of those numbers."""
         return self.blocks[-1:] if weighing == "last" else self.blocks
 
-    def chosen(self, vectors: NDArray[np.float32], weighing: Weighing) -> NDArray[np.float32]:
-        """The numbers of vectors [N, D] that count, as a whole array."""
-        return np.ascontiguousarray(vectors[:, self.columns(weighing)])
+    @overload
+    def chosen(self, vectors: NDArray[np.float32], weighing: Weighing) -> NDArray[np.float32]: ...
+    @overload
+    def chosen(self, vectors: Rows, weighing: Weighing) -> Rows: ...
+    def chosen(self, vectors: Rows, weighing: Weighing) -> Rows:
+        """The numbers of vectors [N, D] that count, as a whole array or on disk."""
+        return as_rows(from_column(vectors, self.first(weighing)))
 
     def whole(self, weight: NDArray[np.floating], weighing: Weighing) -> NDArray[np.float32]:
         """Weights [K, d] of the numbers that count as weights [K, D] of all."""
         found = np.zeros((len(weight), sum(self.blocks)), dtype=np.float32)
-        found[:, self.columns(weighing)] = weight
+        found[:, self.first(weighing) :] = weight
         return found
 
 

@@ -11,18 +11,18 @@ import importlib
 import math
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tellapart.answers.formulas import csv_text
 from tellapart.data.corrections import path_in
 from tellapart.data.dataset import unsplit
-from tellapart.data.examples import ReadOptions, known_classes, picture_file
+from tellapart.data.examples import ReadOptions, known_classes
+from tellapart.data.packed_pictures import PicturesOf
 from tellapart.data.readers import READERS
 from tellapart.data.survey import Examined
 from tellapart.errors import DataError, SettingsError, StorageError
@@ -32,7 +32,7 @@ from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
 from tellapart.features.embedding import embed_pictures
 from tellapart.features.engine import choose_device
-from tellapart.features.extract import Features
+from tellapart.half_rows import IN_MEMORY, Rows, from_column, half_rows, part
 from tellapart.reporter import Reporter
 from tellapart.settings.reading import make_settings
 from tellapart.storage import cache_folder, write_bytes
@@ -137,11 +137,11 @@ def doubt_labels(
             if task.head is not None and task.head.doubt is not None:
                 how: dict[str, Any] = {"device": chosen, "seed": seed, "tiles": tiles, "reporter": reporter}
                 return _judge_by_training(task, task.head.doubt, examined, pending, **how)
-            features = _embed(examined, usable, pending, chosen, cache, reporter)
-            rows = [row for row in range(len(usable)) if row not in features.problems]
+            problems, embedded = _embed(examined, usable, pending, chosen, cache, reporter)
+            rows = [row for row in range(len(usable)) if row not in problems]
             indices = [usable[row] for row in rows]
             ahead.join()  # of a package with circles, two threads that import it get halves
-            vectors = features.vectors[rows][:, sum(pending.wait().stages) :]
+            vectors = from_column(part(embedded, np.array(rows, dtype=np.int64)), sum(pending.wait().stages))
             return _judge(examined, indices, vectors, backbone=backbone, seed=seed, reporter=reporter)
         finally:
             pending.cancel()
@@ -247,16 +247,20 @@ def _judge_by_training(
 
 def _embed(
     examined: Examined, usable: Sequence[int], pending: PendingBackbone, device: str, cache: Cache, reporter: Reporter
-) -> Features:
+) -> tuple[Mapping[int, str], Rows]:
+    """Why some rows have no embedding, and those of all, [N, D]; of very many pictures on disk."""
     ready = cropped_backbone(examined, usable, pending, reporter)
-    pictures = [picture_file(examined.listing.entries[index], examined.inspections[index]) for index in usable]
-    return embed_pictures(pictures, ready, device, cache, reporter, title="Computing embeddings")
+    pictures = PicturesOf(examined.listing.entries, examined.inspections, np.array(usable, dtype=np.int64))
+    large = 4 * len(pictures) * ready.embedding > IN_MEMORY
+    into = half_rows(len(pictures), ready.embedding) if large else None
+    found = embed_pictures(pictures, ready, device, cache, reporter, title="Computing embeddings", into=into)
+    return found.problems, found.vectors if into is None else into
 
 
 def _judge(
     examined: Examined,
     indices: list[int],
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     *,
     backbone: str,
     seed: int,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,19 +34,20 @@ from tellapart.runs.search_record import SearchRecord, read_search, write_search
 from tellapart.settings.reading import make_settings
 from tellapart.settings.space import Space, TriedRange, TriedValues, combinations
 from tellapart.settings.space_checking import all_combinations, checked_space, not_given, strategy_for
-from tellapart.settings.tree import TrainSettings, parse_seconds
+from tellapart.settings.tree import TrainSettings
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.learning.processes import world_size
 from tellapart.workflows.searching.bench import Bench, set_up, set_up_in_time
-from tellapart.workflows.searching.finding import USUAL, Finder, NothingFound
-from tellapart.workflows.searching.outcome import SearchPlan, SearchResult
+from tellapart.workflows.searching.concluded import NothingFound
+from tellapart.workflows.searching.crew import Alone, Hire
+from tellapart.workflows.searching.finding import USUAL, Finder
+from tellapart.workflows.searching.outcome import MOST_TRIALS, SearchPlan, SearchResult
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock, finish_seconds
 from tellapart.workflows.searching.study import Study
 from tellapart.workflows.searching.winner import BEST, choose_winner, winning_settings, write_best
 from tellapart.workflows.train import train
 
 _QUICK_TRIALS, _TRIALS = 100, 20  # without --trials or --budget, of classifiers on features and of trained networks
-_MOST_TRIALS = 10_000
 _ENDS = "ends"  # what the study remembers of when its budget is used up, in seconds since 1970
 
 
@@ -56,14 +57,15 @@ def search(
     *,
     reporter: Reporter,
     told: Callable[[TrainResult], None] | None = None,
+    hire: Hire | None = None,
 ) -> SearchResult:
-    """Search settings around `given`, tables of a recipe. `told` is as for `workflows.train.train`.
+    """Search settings around `given`, tables of a recipe. `told` is as for `workflows.train.train`; who is hired does the trials.
 
     Raises: SettingsError for a space that cannot be searched, TrainingError where every trial fails; else as
     `workflows.train.train`.
     """
     started = time.monotonic()
-    seconds = _seconds(plan)
+    seconds = plan.seconds()
     _check_alone()
     with open_cache(reporter) as cache:
         given, settings = _settled(given, plan)
@@ -78,11 +80,15 @@ def search(
         with _kept(run, reporter), closing(Study(run.folder / SEARCH, new=facts)) as study:
             if study.told["how"] == "grid":
                 study.plan(all_combinations(space))
-            return _find(run, study, bench, clock, started, reporter, told)
+            return _find(run, study, bench, clock, started, reporter, told, hire)
 
 
 def resume_search(
-    folder: Path, *, reporter: Reporter, told: Callable[[TrainResult], None] | None = None
+    folder: Path,
+    *,
+    reporter: Reporter,
+    told: Callable[[TrainResult], None] | None = None,
+    hire: Hire | None = None,
 ) -> SearchResult:
     """Go on with a search that was stopped. Raises: SettingsError where there is none, or its pictures are others by now."""
     started = time.monotonic()
@@ -98,7 +104,7 @@ def resume_search(
         usual = (study.remembered(USUAL) or {}).get("seconds", 0.0)
         left = None if budget is None else max(0.0, budget - usual - sum(one.seconds for one in study.trials()))
         clock = SearchClock(left, started=started, finish=_finish(bench, run.settings, started))
-        return _find(run, study, bench, clock, started, reporter, told)
+        return _find(run, study, bench, clock, started, reporter, told, hire)
 
 
 def join_search(folder: Path, *, reporter: Reporter) -> int:
@@ -118,7 +124,8 @@ def join_search(folder: Path, *, reporter: Reporter) -> int:
         left = None if ends is None else max(0.0, ends - time.time()) + time.monotonic() - started
         settings = make_settings(dict(study.told["given"]))
         clock = SearchClock(left, started=started, finish=_finish(bench, settings, started))
-        Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter).run(waits=False)
+        crew = Alone(bench, folder)
+        Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter, crew=crew).run(waits=False)
         return len(study.trials()) - before
 
 
@@ -156,7 +163,7 @@ def _facts(
     """What the study keeps. Raises: SettingsError for a grid that cannot be."""
     how, count = plan.how, combinations(space)
     quick = settings.strategy == "probe" and bench.task.quick is not None
-    trials = plan.trials or (_MOST_TRIALS if seconds is not None else _QUICK_TRIALS if quick else _TRIALS)
+    trials = plan.trials or (MOST_TRIALS if seconds is not None else _QUICK_TRIALS if quick else _TRIALS)
     if how != "grid" and count is not None and count <= trials:
         how = "grid"  # all of them are tried, each once
     if how == "grid":
@@ -195,14 +202,16 @@ def _find(
     started: float,
     reporter: Reporter,
     told: Callable[[TrainResult], None] | None,
+    hire: Hire | None,
 ) -> SearchResult:
     if clock.left is not None:
         study.remember(_ENDS, time.time() + clock.left)
-    finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter)
-    finder.compute_features()
-    finder.try_usual()
-    bench.reporter = WithinStep(reporter)
-    finder.run()
+    with nullcontext(Alone(bench, run.folder)) if hire is None else hire(study) as crew:
+        finder = Finder(study=study, bench=bench, folder=run.folder, clock=clock, reporter=reporter, crew=crew)
+        finder.compute_features()
+        finder.try_usual()
+        bench.reporter = WithinStep(reporter)
+        finder.run()
     record = choose_winner(study, bench, seconds=time.monotonic() - started)
     settings = bench.suited(winning_settings(study.told["given"], record))
     study.close()
@@ -270,20 +279,6 @@ def _kept(run: Run, reporter: Reporter, *, resumed: bool = False) -> Iterator[No
 
 def _finish(bench: Bench, settings: TrainSettings, started: float) -> float:
     return finish_seconds(time.monotonic() - started, pictures=len(bench.examined.inspections), report=settings.report)
-
-
-def _seconds(plan: SearchPlan) -> float | None:
-    """The budget in seconds. Raises: SettingsError for what is none, and for fewer than one trial."""
-    if plan.trials is not None and not 1 <= plan.trials <= _MOST_TRIALS:
-        raise SettingsError(f"--trials is {plan.trials:,}; it is a number from 1 to {_MOST_TRIALS:,}. Give another.")
-    if plan.budget is None:
-        return None
-    seconds = parse_seconds(plan.budget)
-    if not 0 < seconds < 1e8:
-        raise SettingsError(
-            f"--budget is {plan.budget!r}; a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h. Correct it."
-        )
-    return seconds
 
 
 def _check_alone() -> None:

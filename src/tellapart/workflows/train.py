@@ -23,6 +23,7 @@ from tellapart.data.splitting import told_split, told_test
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
 from tellapart.errors import BackboneUnavailable, SettingsError, TellapartError
+from tellapart.features.afar import Afar
 from tellapart.features.backbone import PendingBackbone, ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.caching import open_cache
@@ -59,15 +60,17 @@ def train(
     reporter: Reporter,
     run: Run | None = None,
     told: Callable[[TrainResult], None] | None = None,
+    afar: Afar | None = None,
 ) -> TrainResult:
     """Train, test and write a run with its report; `run` is given when a stopped one is resumed.
 
     `told` is called as soon as the run is whole, before its report is written: who waits for the figures has them then.
+    `afar` opens and embeds pictures in place of this machine.
     Raises: DataError, SettingsError, BackboneError, TrainingError, MachineError, StorageError; nothing is written for data that
     cannot be trained on.
     """
     with open_cache(reporter) as cache:
-        result = _train(settings, cache, reporter, run)
+        result = _train(settings, cache, reporter, run, afar)
         with told_first(told, result):
             return (
                 replace(result, report=written_report(settings, result.run, cache, reporter))
@@ -93,7 +96,9 @@ def written_report(settings: TrainSettings, folder: Path, cache: Cache, reporter
         return None
 
 
-def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run | None) -> TrainResult:
+def _train(
+    settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run | None, afar: Afar | None
+) -> TrainResult:
     started, resumed = time.monotonic(), run is not None
     _check(settings)
     let_waiting_threads_sleep()
@@ -111,10 +116,14 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
     _check_unfreeze(settings)
     plain = settings.strategy == "scratch" or settings.base is not None or _is_direct(settings)
     pending = None if plain else _prepare(settings)
-    early = None if pending is None else begin_early(settings, pending, cache, device=device, engine=engine)
+    early = (
+        None
+        if pending is None or afar is not None
+        else begin_early(settings, pending, cache, device=device, engine=engine)
+    )
     with Keeper(reporter, run, resumed=resumed) as keeper, memory_errors():
         try:
-            examined, task = _look(settings, cache, pending, early, reporter)
+            examined, task = _look(settings, cache, pending, early, afar, reporter)
             course = _course(settings, examined, task, device, reporter)
             settings, backbone = _backbone(course.settings, None if task.direct is not None else pending, reporter)
         finally:
@@ -132,6 +141,7 @@ def _train(settings: TrainSettings, cache: Cache, reporter: Reporter, run: Run |
             reporter=reporter,
             started=started,
             early=early,
+            afar=afar,
             span=course.span,
             clock=make_clock(settings, device, started, pictures=course.pictures, head=task.head),
         )
@@ -230,7 +240,12 @@ def _check_unfreeze(settings: TrainSettings) -> None:
 
 
 def _look(
-    settings: TrainSettings, cache: Cache, pending: PendingBackbone | None, early: Early | None, reporter: Reporter
+    settings: TrainSettings,
+    cache: Cache,
+    pending: PendingBackbone | None,
+    early: Early | None,
+    afar: Afar | None,
+    reporter: Reporter,
 ) -> tuple[Examined, Task]:
     """Audit. Raises: DataError when this cannot be trained on."""
     # An export at work gets a core to itself: everything after the audit waits for it.
@@ -246,6 +261,7 @@ def _look(
         look="always",
         shown=None if early is None else early.squares.keep,
         meanwhile=None if early is None else early.ahead.during,
+        afar=afar,
     )
     report_findings(examined, reporter)
     check_trainable(examined.audit)

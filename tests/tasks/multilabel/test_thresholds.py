@@ -34,7 +34,7 @@ def test_pictures_that_are_all_told_apart_leave_the_line_in_the_middle() -> None
     assert choose_thresholds(column(0.98, 0.9, 0.1, 0.02), column(1, 1, 0, 0)).values[0] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_no_threshold_has_a_better_f1_or_a_higher_recall_at_the_precision(seed: int) -> None:
     generator = np.random.default_rng(seed)
     chances = np.round(generator.random((60, 3)), 1 if seed % 2 else 3)  # with and without ties

@@ -70,6 +70,7 @@ def test_a_network_learns_from_a_teacher_and_from_pictures_without_labels(small_
     assert step.facts["test_pictures_seen"] == 0
     assert "learned from blocks (scratch), by the training pictures and 2 pictures without labels" in step.told
     assert not any("flatters" in one for one in warnings)
+    assert any("The teacher is the run itself, which looks at a picture once" in one for one in warnings)
     assert found.after.score.value > found.before.score.value - 0.2
     assert found.after.macs == found.before.macs
 

@@ -151,6 +151,19 @@ FAULTS: dict[str, tuple[Callable[[Image.Image, NDArray[np.uint8]], NDArray[Any]]
     "0 to 1": (lambda _, right: (right / 255).astype(np.float32), "values run from 0 to 1"),
     "normal": (lambda _, right: ((right / 255 - 0.5) / 0.5).astype(np.float32), "normalised by mean and deviation"),
     "planes": (lambda _, right: np.ascontiguousarray(np.moveaxis(right, 2, 0)), "channels come first"),
+    "mirrored, no crop": (
+        lambda decoded, right: np.ascontiguousarray(squeezed(decoded, right)[:, ::-1]),
+        "nothing is cropped (the whole picture was squeezed into the square); the picture is mirrored",
+    ),
+    "mirrored": (lambda _, right: np.ascontiguousarray(right[:, ::-1]), "looks like this: the picture is mirrored."),
+    "normal twice, no crop": (
+        lambda decoded, right: (((squeezed(decoded, right) / 255 - 0.5) / 0.5 - 0.5) / 0.5).astype(np.float32),
+        "values are normalised twice by mean and deviation; nothing is cropped",
+    ),
+    "ImageNet's": (
+        lambda _, right: ((right / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).astype(np.float32),
+        "values are normalised by ImageNet's mean and deviation, which are not the network's.",
+    ),
     "two": (
         lambda decoded, right: (squeezed(decoded, right)[..., ::-1] / 255).astype(np.float32),
         "red and blue are swapped (BGR); values run from 0 to 1; nothing is cropped",
@@ -185,10 +198,13 @@ COMPILED = {
         ["./self_test"],
     ),
     "java": (
-        ["javac", "-Xlint:all", "-Werror", "Preprocess.java", "Faults.java", "SelfTest.java"],
+        ["javac", "-Xlint:all", "-Werror", "SelfTest.java"],
         ["java", "SelfTest"],
     ),
-    "csharp": (["mcs", "-out:self_test.exe", "Preprocess.cs", "Faults.cs", "SelfTest.cs"], ["mono", "self_test.exe"]),
+    "csharp": (
+        ["mcs", "-out:self_test.exe", "Preprocess.cs", "Faults.cs", "OnnxNetwork.cs", "SelfTest.cs"],
+        ["mono", "self_test.exe"],
+    ),
 }
 
 
@@ -218,7 +234,15 @@ def test_a_compiled_sample_is_right_to_the_bit_and_names_planted_faults(
     code, said = run(*start, folder=bundle / language)
     assert code == 0, said
     assert said.count("input: same") == 10
-    for fault in ("canvas", "no crop, bilinear", "bgr and noise", "two"):
+    for fault in (
+        "canvas",
+        "no crop, bilinear",
+        "bgr and noise",
+        "mirrored, no crop",
+        "normal twice, no crop",
+        "ImageNet's",
+        "two",
+    ):
         make, words = FAULTS[fault]
         code, said = run(*start, "--inputs", planted(bundle, tmp_path / fault, make), folder=bundle / language)
         assert code == 1, said

@@ -23,6 +23,7 @@ from tellapart.runs.search_record import SearchTrial
 from tellapart.settings.reading import make_settings
 from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.searching.bench import Bench
+from tellapart.workflows.searching.crew import Alone
 from tellapart.workflows.searching.finding import Finder
 from tellapart.workflows.searching.outcome import SearchResult
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
@@ -48,7 +49,8 @@ def finder(bench: Bench, folder: Path, reporter: Any = None, **facts: Any) -> Fi
     study = Study(folder / "search", new={**FACTS, "given": GIVEN, "trials": 6, **facts})
     OPENED.append(study)
     clock = SearchClock(None, started=0.0, finish=0.0)
-    return Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter or Silent())
+    crew = Alone(bench, folder)
+    return Finder(study=study, bench=bench, folder=folder, clock=clock, reporter=reporter or Silent(), crew=crew)
 
 
 def timed(found: Finder, seconds: float = 1000.0) -> Finder:

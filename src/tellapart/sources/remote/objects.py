@@ -7,11 +7,14 @@ Keys, accounts and endpoints are found as the libraries find them: their own fil
 from __future__ import annotations
 
 import errno
+import logging
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import fsspec
 
-from tellapart.errors import one_line
+from tellapart.errors import StorageError, one_line
 from tellapart.sources.remote.addresses import without_secrets
 from tellapart.sources.remote.stores import MayPass, Stamped
 
@@ -21,21 +24,32 @@ _STAMPS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "last_modifi
 _FOR_GOOD = (
     "NoCredentials",
     "Credential",
+    "Authentication",
     "Unauthorized",
     "Forbidden",
     "AccessDenied",
     "InvalidBucketName",
     "ParamValidation",
 )
+# What is missing is told by us, once; they tell each try with its traceback.
+_LOGGERS = ("adlfs", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs")
+_KEYS: Mapping[str, str] = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS to a file with a key",
+    "az": "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 
 
 class ObjectStore:
     """As `Store` says."""
 
     def __init__(self, scheme: str, files: Any = None) -> None:
-        """`files`: the file system that fsspec would give for the scheme. Raises: ImportError without its package."""
+        """`files`: the file system that fsspec would give for the scheme.
+
+        Raises: ImportError without its package; StorageError where the library finds no account or key.
+        """
         self._scheme = scheme
-        self._files: Any = fsspec.filesystem(scheme) if files is None else files
+        self._files: Any = _open(scheme) if files is None else files
 
     def look(self, address: str) -> Stamped:
         """As promised; never from what was listed before."""
@@ -74,6 +88,23 @@ class ObjectStore:
             if any(name in type(one).__name__ for one in _causes(error) for name in _FOR_GOOD):
                 raise PermissionError(errno.EACCES, f"the store refuses it: {_said(error)}") from None
             raise MayPass(_said(error)) from None
+
+
+def _open(scheme: str) -> Any:
+    for name in _LOGGERS:
+        if (logger := logging.getLogger(name)).level == logging.NOTSET:  # whoever has set it wants to read it
+            logger.setLevel(logging.CRITICAL)
+    if "STORAGE_EMULATOR_HOST" in os.environ:
+        # gcsfs asks for a bucket's kind over gRPC and TLS, which no emulator speaks, and waits a minute for each.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    try:
+        return fsspec.filesystem(scheme)
+    except ImportError:
+        raise
+    except Exception as error:  # as in `_tried`
+        raise StorageError(
+            f"{scheme}:// cannot be used: {_said(error)}. Set {_KEYS.get(scheme, 'what its library asks for')}."
+        ) from None
 
 
 def _path(address: str) -> str:

@@ -70,12 +70,12 @@ def learn_to_abstain(winner: Validated[LinearCandidate], dataset: Dataset, *, co
     thresholds = find_thresholds(
         apply_in_place(candidate.logits(validation), calibration.temperature),
         dataset.targets[validation],
-        novelty.score(candidate.embeddings(validation)),
+        candidate.over(validation, novelty.score),
         coverage=coverage,
     )
     measured = measure_abstention(
         apply_in_place(candidate.logits(test), calibration.temperature),
-        novelty.score(candidate.embeddings(test)),
+        candidate.over(test, novelty.score),
         dataset.targets[test],
         thresholds,
         classes=dataset.classes,

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.doubts import Doubted
+from tellapart.half_rows import Rows
 from tellapart.tasks.doubted_classes import doubted
 from tellapart.training.out_of_fold import out_of_fold
 
 
 def doubt(
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     targets: NDArray[np.int64],
     groups: Sequence[str],
     *,

@@ -11,6 +11,7 @@ import numpy as np
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import HeldOut, LinearCandidate
 from tellapart.features.embedding import Embedded
+from tellapart.half_rows import from_column, part
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.discriminant import Discriminant, fit_discriminant, is_for
 from tellapart.training.probe import Probe, fit_probe
@@ -32,9 +33,9 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Linear
     softmax: Callable[..., Probe] = fit_probe
     fit_classifier = fit_discriminant if many else partial(softmax, stages=stages, **told)
     # Of very many classes the stages were never seen to help.
-    vectors = embedded.vectors[:, sum(stages) if many else 0 :]
+    vectors = from_column(embedded.vectors, sum(stages) if many else 0)
     fitted = fit_classifier(
-        vectors[train],
+        part(vectors, train),
         dataset.targets[train],
         groups=dataset.groups[train],
         class_count=len(dataset.classes),

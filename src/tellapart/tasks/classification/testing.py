@@ -48,7 +48,7 @@ def test(settings: TrainSettings, choice: Choice[LinearCandidate], dataset: Data
             "probabilities": probabilities,
             "chances": uncalibrated.chances,
             "classes": uncalibrated.classes,
-            "novelty": abstention.novelty.score(winner.candidate.embeddings(rows)),
+            "novelty": winner.candidate.over(rows, abstention.novelty.score),
         },
         warning=abstention.warning,
     )

@@ -17,7 +17,6 @@ from tellapart.errors import CompressionMissed, ExportError, SettingsError
 from tellapart.evaluation.choosing import Candidate, Validated
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import counted
-from tellapart.storage import write_bytes
 from tellapart.workflows.compressing.compressible import Compressible
 from tellapart.workflows.rating.asking import ask_split
 
@@ -28,7 +27,6 @@ _LOOKED_AT = 8  # training pictures, by which layers are ranked
 _LEARNED_FROM, _FEWEST = 512, 32  # training pictures, where weights learn to be rounded; of this side at most so many:
 _USUAL_SIZE = 224  # pixels
 _MOST_SPARED = 0.5  # of the layers
-_BEGUN = "learning-to-be-rounded"  # a file that is there while they do
 MOST_LOST = 0.2  # points of the validation figure, in per cent
 
 
@@ -49,8 +47,8 @@ def to_int8(
     """In integers, but for the layers that hurt most, so many that the validation figure falls by `most_lost` points at most.
 
     None: by 0.2 points or one validation picture, and where half the layers in float32 do not suffice, as little as can be.
-    With `qat`, or where sparing layers does not suffice, the weights first learn to be rounded; that begins anew where an earlier
-    process was stopped in it, which a file in the folder `kept` tells.
+    With `qat`, or where sparing layers does not suffice, the weights first learn to be rounded; the folder `kept` has the
+    epochs that an earlier process did before it was stopped.
     Raises: CompressionMissed where all that does not suffice for what was told; SettingsError, where `qat` cannot be; DataError.
     """
     bound = _usual_bound(work) if most_lost is None else most_lost
@@ -112,12 +110,8 @@ def _aware(work: Compressible, network: Int8, kept: Path | None) -> Aware:
     terms = replace(usual, batch=max(1, round(less * usual.batch)), seed=work.run.settings.seed)
     if len(inputs) < 2:
         return Aware(network=work.network, before=0.0, after=0.0)
-    if kept is not None:
-        if (kept / _BEGUN).is_file():
-            work.reporter.say("An earlier command was stopped while weights learned to be rounded; that begins anew.")
-        write_bytes(kept / _BEGUN, b"")
     with work.reporter.step("Learning to be rounded", batches_of(len(inputs), terms)) as advance:
-        found = made_aware(work.network, network, inputs, _as_module(size), terms, advance)
+        found = made_aware(work.network, network, inputs, _as_module(size), terms, advance, kept)
     work.reporter.say(f"distance of the integers from the float network: {found.before:.4f}, then {found.after:.4f}")
     return found
 

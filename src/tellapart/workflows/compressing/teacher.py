@@ -57,7 +57,7 @@ def kept_answers(
     with storage_errors(path):
         if path.is_file():
             try:
-                with np.load(path, allow_pickle=False) as kept:
+                with path.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
                     return TeacherAnswers(logits=kept["logits"], embeddings=kept["embeddings"])
             except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 pass  # damaged: asked again
@@ -124,12 +124,18 @@ def check_teacher(teacher: Manifest, learner: Manifest, given: Path) -> None:
 
 
 def open_teacher(work: Compressible, given: Path) -> OpenRun:
-    """The teacher at `given`, a run's folder or a model file; who has learned from test pictures is told of.
+    """The teacher at `given`, a run's folder or a model file; who has learned from test pictures, or is the run itself, is told of.
 
     Raises: SettingsError, as `check_teacher`; ModelFileError, StorageError.
     """
     teacher = OpenRun(given)
     check_teacher(teacher.manifest, work.run.manifest, given)
+    one_view = teacher.manifest.backbone.test_time_augmentation == "none"
+    if one_view and not work.steps and digest_of(teacher) == digest_of(work.run):
+        work.reporter.warn(
+            "The teacher is the run itself, which looks at a picture once: it can tell the network little that this does not know. "
+            "Give a better run to --distill."
+        )
     seen = seen_tests(work, teacher)
     if seen:
         work.reporter.warn(

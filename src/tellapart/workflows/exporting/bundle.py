@@ -17,7 +17,7 @@ from tellapart.errors import DataError
 from tellapart.export.begun import begun_folder, take_place
 from tellapart.export.golden import write_golden
 from tellapart.export.golden_choice import GoldenPicture, OfferedPicture, choose, completed, made_pictures
-from tellapart.export.samples import SAMPLES, check_languages, write_samples
+from tellapart.export.samples import check_languages, told_tests, write_samples
 from tellapart.export.specification import specification
 from tellapart.sources.reading import read_bytes
 from tellapart.storage import check_free, storage_errors, write_bytes, write_json
@@ -81,10 +81,7 @@ def _golden(model: Model, pictures: Sequence[Path]) -> list[GoldenPicture]:
 
 def _readme(model: Model, pictures: int, languages: Sequence[str]) -> str:
     """What a stranger finds in the folder."""
-    tests = "\n".join(
-        f"- {name}: `cd {SAMPLES[name].folder} && {SAMPLES[name].test}` (needs {SAMPLES[name].needs})"
-        for name in languages
-    )
+    tests = told_tests(languages)
     return f"""# {model.manifest.data.name}: the model, and the proof that it answers the same elsewhere
 
 - `model.onnx`: the network, with everything after decoding and resizing in it.

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tellapart.bundle import Model, open_model
-from tellapart.export.samples import READ_JSON, TEXT_SAMPLES, check_languages, write_text_samples
+from tellapart.export.samples import READ_JSON, TEXT_SAMPLES, check_languages, told_tests, write_text_samples
 from tellapart.export.table import Format
 from tellapart.export.text_golden import golden, golden_texts
 from tellapart.export.text_lines import golden_as_lines, steps_as_lines
@@ -85,10 +85,7 @@ def _inputs(model: Model) -> TextInputs:
 
 def _readme(model: Model, count: int, languages: Sequence[str]) -> str:
     """What a stranger finds in the folder."""
-    tests = "\n".join(
-        f"- {name}: `cd {TEXT_SAMPLES[name].folder} && {TEXT_SAMPLES[name].test}` (needs {TEXT_SAMPLES[name].needs})"
-        for name in languages
-    )
+    tests = told_tests(languages, TEXT_SAMPLES)
     return _README.format(
         name=model.manifest.data.name,
         height=_inputs(model).height,

@@ -9,18 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from tellapart.data.additions import add_pictures, settle
 from tellapart.data.audit import findings
 from tellapart.data.augmented import Scenes, comparable
 from tellapart.data.corrections import correct
-from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left, picture_file
+from tellapart.data.examples import Inspection, Listing, ReadOptions, classes_left
 from tellapart.data.inspection import Shown, inspect_all
 from tellapart.data.listing import read_listing
+from tellapart.data.packed_entries import MANY, PathsOf, column_of, packed
+from tellapart.data.packed_entries import part_of as entries_at
+from tellapart.data.packed_inspections import part_of as inspections_at
+from tellapart.data.packed_inspections import readable, sizes_of, unusual_of
+from tellapart.data.packed_pictures import PicturesOf
 from tellapart.data.reader import Opening
 from tellapart.data.readers import READERS
 from tellapart.data.splitting import limited
 from tellapart.data.survey import Examined, build_audit
 from tellapart.errors import DataError
+from tellapart.features.afar import Afar, inspect_afar
 from tellapart.features.cache import Cache
 from tellapart.features.landmark_store import LandmarkStore
 from tellapart.features.scenes import look_up
@@ -62,12 +70,13 @@ def examine(
     look: Look = "not",
     shown: Shown | None = None,
     meanwhile: Meanwhile | None = None,
+    afar: Afar | None = None,
 ) -> Examined:
     """List, correct labels by a CSV or add a folder of corrected pictures, inspect and audit; no file of the user's is changed.
 
     It works on `workers` cores or all, and looks for augmented copies `always`, `not`, or only where all that is slow about it
     is in the cache, `known`. `shown` gets what is decoded, as in `inspect_all`; `meanwhile` is entered while
-    augmented copies are looked for.
+    augmented copies are looked for. `afar` opens the pictures of a task whose items are pictures in place of this machine.
     Raises: DataError, StorageError.
     """
     listing = read_listing(pictures, options)
@@ -80,17 +89,23 @@ def examine(
         listing = limited(listing, options.limit, options.seed)
         for note in listing.notes[told:]:
             reporter.say(note)
+    if len(listing.entries) >= MANY:
+        listing = replace(listing, entries=packed(listing.entries))
     _check_names(listing)
     workers = workers or cores()
     own = READERS[listing.task].look
     if own is None:
-        inspections = _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
+        inspections = (
+            _inspect(listing, look, shown, cache=cache, reporter=reporter, workers=workers)
+            if afar is None
+            else _inspect_afar(listing, look, afar, cache=cache, reporter=reporter)
+        )
         listing, inspections = _without_strays(listing, inspections)
     else:
         item, look = READERS[listing.task].words.item, "not"
         with reporter.step(f"Checking {item}s", len(listing.entries)) as advance:
             listing, inspections = own(listing, Opening(advance=advance))
-    if any(entry.added for entry in listing.entries):
+    if any(column_of(listing.entries, "added")):
         settled = settle(listing, inspections)
         reporter.say(f"{corrections}: {settled.summary}")
         listing, inspections = settled.listing, settled.inspections
@@ -102,8 +117,8 @@ def examine(
 
 
 def _settled(
-    listing: Listing, inspections: list[Inspection], *, cache: Cache, reporter: Reporter, workers: int
-) -> tuple[Listing, list[Inspection]]:
+    listing: Listing, inspections: Sequence[Inspection], *, cache: Cache, reporter: Reporter, workers: int
+) -> tuple[Listing, Sequence[Inspection]]:
     """With targets in the pixels of the opened pictures; their own files are opened for that, where they have some."""
     reader, told = READERS[listing.task], len(listing.notes)
     if reader.own_files:
@@ -131,14 +146,14 @@ def _corrected(listing: Listing, corrections: Path, separator: str | None, repor
 
 def _inspect(
     listing: Listing, look: Look, shown: Shown | None, *, cache: Cache, reporter: Reporter, workers: int
-) -> list[Inspection]:
+) -> Sequence[Inspection]:
     """Open every picture that the cache does not know; landmarks are kept on the way where they will be looked at."""
     with (
         LandmarkStore(cache) as store,
         reporter.step("Checking pictures", len(listing.entries)) as advance,
     ):
         return inspect_all(
-            [entry.path for entry in listing.entries],
+            PathsOf(listing.entries),
             workers=workers,
             remembered=InspectionMemory(cache),
             advance=advance,
@@ -147,9 +162,21 @@ def _inspect(
         )
 
 
+def _inspect_afar(listing: Listing, look: Look, afar: Afar, *, cache: Cache, reporter: Reporter) -> list[Inspection]:
+    with reporter.step("Checking pictures", len(listing.entries)) as advance:
+        return inspect_afar(
+            [entry.path for entry in listing.entries],
+            afar,
+            cache=cache,
+            memory=InspectionMemory(cache),
+            landmarks=look == "always",
+            advance=advance,
+        )
+
+
 def _scenes(
     listing: Listing,
-    inspections: list[Inspection],
+    inspections: Sequence[Inspection],
     look: Look,
     beside: AbstractContextManager[None],
     *,
@@ -160,11 +187,9 @@ def _scenes(
     """Which contents are augmented copies of others; None: not looked for. A search runs inside `beside`. Raises: StorageError."""
     if look == "not":
         return None
-    pictures = [
-        picture_file(entry, inspection)
-        for entry, inspection in zip(listing.entries, inspections, strict=True)
-        if not inspection.problem and comparable(inspection.width, inspection.height)
-    ]
+    usable = readable(inspections)
+    compared = [comparable(width, height) for width, height in sizes_of(inspections, usable).tolist()]
+    pictures = PicturesOf(listing.entries, inspections, usable[np.array(compared, dtype=np.bool_)])
     if not pictures:
         return Scenes(pairs=())
     known = look_up(pictures, cache)
@@ -185,17 +210,18 @@ def _check_names(listing: Listing) -> None:
             )
 
 
-def _without_strays(listing: Listing, inspections: list[Inspection]) -> tuple[Listing, list[Inspection]]:
+def _without_strays(listing: Listing, inspections: Sequence[Inspection]) -> tuple[Listing, Sequence[Inspection]]:
     """Leave out and count what is no picture by content or name; a folder that holds nothing else is no class."""
-    kept = [index for index, inspection in enumerate(inspections) if inspection.is_picture]
-    if len(kept) == len(inspections):
+    strays = {place for place, one in unusual_of(inspections) if not one.is_picture}
+    if not strays:
         return listing, inspections
-    entries = tuple(listing.entries[index] for index in kept)
+    kept = [index for index in range(len(inspections)) if index not in strays]
+    entries = entries_at(listing.entries, kept)
     classes = classes_left(listing, entries)
     ignored = dict(listing.ignored) | {"not a picture": len(inspections) - len(kept)}
     if len(classes) < len(listing.classes):
         ignored["class folder without a picture"] = len(listing.classes) - len(classes)
-    return replace(listing, entries=entries, classes=classes, ignored=ignored), [inspections[index] for index in kept]
+    return replace(listing, entries=entries, classes=classes, ignored=ignored), inspections_at(inspections, kept)
 
 
 def report_findings(examined: Examined, reporter: Reporter) -> None:

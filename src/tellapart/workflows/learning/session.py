@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tellapart.data.survey import Examined
 from tellapart.deep_values import Span
+from tellapart.features.afar import Afar
 from tellapart.features.cache import Cache
 from tellapart.features.engine import EngineChoice
 from tellapart.reporter import Reporter
@@ -34,6 +35,7 @@ class TrainingSession:
     reporter: Reporter
     started: float
     early: Early | None = None  # what was begun while the audit was at work
+    afar: Afar | None = None  # machines that embed what this one need not
     span: Span | None = None  # what is black and white in pictures of more than 8 bits
     devices: Devices | None = None  # joined when something is trained with gradients
     seconds: dict[str, float] = field(default_factory=dict)

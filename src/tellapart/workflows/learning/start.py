@@ -167,6 +167,7 @@ def _embed(session: TrainingSession, dataset: Dataset, backbone: ReadyBackbone) 
         session.reporter,
         engine=session.engine,
         squares=None if session.early is None else session.early.squares,
+        afar=session.afar,
     )
     if session.early is not None:
         embedded = session.early.settle(embedded)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.dataset import Dataset, gather
 from tellapart.data.readers import READERS
@@ -27,6 +25,7 @@ from tellapart.features.backbone import ReadyBackbone, prepare_backbone
 from tellapart.features.cache import Cache
 from tellapart.features.embedding import Embedded, embed_dataset
 from tellapart.features.engine import EngineChoice, choose_device, choose_engine
+from tellapart.half_rows import without
 from tellapart.preprocessing import fitted
 from tellapart.reporter import Reporter, Silent
 from tellapart.runs.writing import data_fingerprint
@@ -128,7 +127,7 @@ class Bench:
         part = dataset.without(dict.fromkeys(left_out.tolist(), "not timed"))
         began = time.monotonic()
         try:
-            self.task.quick(settings, part, replace(embedded, vectors=np.delete(embedded.vectors, left_out, axis=0)))
+            self.task.quick(settings, part, replace(embedded, vectors=without(embedded.vectors, left_out)))
         except TellapartError:  # the part is too small for it
             return 0.0
         return _TIMED_PART * (time.monotonic() - began)

@@ -5,23 +5,26 @@ A trial that fails is written down with its reason, and the search goes on.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import StorageError, TellapartError, TrainingError
+from tellapart.errors import StorageError, TellapartError
 from tellapart.memory import memory_errors
 from tellapart.reporter import Reporter, counted, percent
-from tellapart.runs.run import WORK
 from tellapart.runs.search_record import SearchTrial
 from tellapart.settings.space import value_text
 from tellapart.settings.space_checking import settings_with
+from tellapart.workflows.searching.attempt import Order
 from tellapart.workflows.searching.bench import Bench
+from tellapart.workflows.searching.concluded import LOSSES, TOO_LONG, all_failed, begun_again, facts_of
+from tellapart.workflows.searching.crew import Crew
 from tellapart.workflows.searching.pace import BudgetTooShort, SearchClock
 from tellapart.workflows.searching.study import ProposedTrial, Study
-from tellapart.workflows.searching.trying import LENGTHS, StoppedEarly, Told, try_settings
+from tellapart.workflows.searching.trying import LENGTHS
 from tellapart.workflows.searching.watching import TooLong
 
 USUAL = "usual"  # what the study remembers of the settings as they would be without a search
@@ -33,19 +36,28 @@ _OTHER_FEATURES = ("strategy", "backbone", "weights", "network.size", "network.c
 _PAUSE = 0.2  # seconds between looks at what others do
 
 
-class NothingFound(TrainingError):
-    """No trial of a search has given anything, and going on with it would not either."""
+@dataclass(slots=True, kw_only=True)
+class _Begun:
+    """A trial that somebody is at work on."""
+
+    number: int
+    settings: dict[str, Any]
+    asked: ProposedTrial | None = None  # None: of the usual settings
+    lost: int = 0  # times that who did it was gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finder:
-    """One process at work on a search."""
+    """One process that asks for the trials of a search, and writes down what they gave."""
 
     study: Study
     bench: Bench
     folder: Path  # the run's
     clock: SearchClock
     reporter: Reporter
+    crew: Crew
+    _at_work: dict[int, _Begun] = field(default_factory=dict)
+    _twins: list[ProposedTrial] = field(default_factory=list)  # of the settings of one at work
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -87,7 +99,10 @@ class Finder:
         if self.study.remembered(USUAL) is not None or self.study.told["how"] == "grid":
             return
         with self.reporter.step("Trying the usual settings", 1) as advance:
-            found = self._trial(-1, {}, lambda epoch, rank: False)
+            self._begin(_Begun(number=-1, settings={}))
+            found = None
+            while found is None:
+                found = self._take()[1]
             advance(1)
         self.study.remember(USUAL, {name: getattr(found, name) for name in SearchTrial.__dataclass_fields__})
         if found.validation is not None:
@@ -105,71 +120,114 @@ class Finder:
             self._wait_for_plan()
         with self.reporter.step("Searching", told) as advance:
             shown = 0
-            while self.clock.has_room(self._took()):
-                asked = self.study.ask()
-                done = len(self.study.trials()) - (asked is not None)
+            while self._ask_for_all() or self._at_work:
+                done = len(self.study.trials()) - len(self._at_work)
                 advance(done - shown)
                 shown = done
-                if asked is None:
-                    break
-                self._do(asked)
+                begun, found = self._take()
+                if begun is not None and begun.asked is not None and found is not None:
+                    self._keep(begun.asked, found)
+            self._settle_twins()
             if waits:
                 self._wait()
             advance(len(self.study.trials()) - shown)
 
-    def _do(self, asked: ProposedTrial) -> None:
-        if asked.known is not None:
-            reason = f"as trial {asked.known.number}"
-            told = {name: getattr(asked.known, name) for name in ("validation", "loss", "epochs", "planned")}
-            self.study.tell(
-                asked, SearchTrial(number=asked.number, state="done", settings=asked.settings, reason=reason, **told)
-            )
-            return
+    def _ask_for_all(self) -> bool:
+        """Give each who has nothing to do a trial, as long as there are some; whether anybody is at work."""
+        while len(self._at_work) < self.crew.size and self.clock.has_room(self._took()):
+            if self._at_work and self.clock.left is not None and self.study.remembered(PLAN) is None:
+                break  # how long all learn, the first of them says
+            asked = self._next_trial()
+            if asked is None:
+                break
+            if asked.known is not None:
+                self._tell_known(asked, asked.known)
+            elif any(one.settings == asked.settings for one in self._at_work.values()):
+                self._twins.append(asked)  # what that one gives is known before long
+            else:
+                self._begin(_Begun(number=asked.number, settings=asked.settings, asked=asked))
+        return bool(self._at_work)
+
+    def _next_trial(self) -> ProposedTrial | None:
+        """One that waited for another of the same settings, or else a new one; None where there are enough."""
+        at_work = [one.settings for one in self._at_work.values()]
+        for asked in self._twins:
+            if asked.settings not in at_work:
+                self._twins.remove(asked)
+                return replace(asked, known=self.study.known(asked.settings))
+        return self.study.ask()
+
+    def _settle_twins(self) -> None:
+        """Those that are left wait for nothing any more: the time is up."""
+        for asked in self._twins:
+            known = self.study.known(asked.settings)
+            if known is not None:
+                self._tell_known(asked, known)
+            else:
+                late = SearchTrial(number=asked.number, state="failed", settings=asked.settings, reason=TOO_LONG)
+                self.study.tell(asked, late)
+        self._twins.clear()
+
+    def _tell_known(self, asked: ProposedTrial, known: SearchTrial) -> None:
+        told = {name: getattr(known, name) for name in ("validation", "loss", "epochs", "planned")}
+        reason = f"as trial {known.number}"
+        self.study.tell(
+            asked, SearchTrial(number=asked.number, state="done", settings=asked.settings, reason=reason, **told)
+        )
+
+    def _begin(self, begun: _Begun) -> None:
+        plan, asked = self.study.remembered(PLAN), begun.asked
+        end = self.clock.trial_end([] if plan is None else self._took())
+        planned_end = self.clock.first_end() if plan is None else end
+        now = time.monotonic()
+        order = Order(
+            number=begun.number,
+            given=dict(self.given),
+            changes={**(plan or {}), **begun.settings},
+            plans=plan is None and end is not None,
+            seconds=None if end is None else end - now,
+            planned_seconds=None if planned_end is None else planned_end - now,
+        )
+        self._at_work[begun.number] = begun
+        self.crew.begin(
+            order, (lambda epoch, rank: False) if asked is None else functools.partial(self.study.stops, asked)
+        )
+
+    def _take(self) -> tuple[_Begun | None, SearchTrial | None]:
+        """What ends next, and what came of it; None of a trial that is begun again, since who did it is gone; twice None of none.
+
+        Raises: BudgetTooShort of the first one within a budget; StorageError.
+        """
+        ended = self.crew.next()
+        if ended is None:
+            return None, None
+        order, found = ended
+        begun = self._at_work.pop(order.number)
+        if found.state == "lost":
+            begun.lost += 1
+            if begun.lost < LOSSES:
+                self.reporter.warn(begun_again(begun.number, found.reason))
+                self._begin(begun)
+                return begun, None
+        if found.state == "late" and order.plans:
+            began = time.monotonic() - found.seconds
+            raise self.clock.too_short(found.seconds + (found.more or found.seconds), began=began)
+        tried = found.tried
+        if tried is not None and self.study.remembered(FIGURE) is None:
+            self.study.remember(FIGURE, tried.figure_name)
+        if tried is not None and order.plans and self.study.remembered(PLAN) is None:
+            self.study.remember(PLAN, self._lengths(tried.planned))
+        facts = facts_of(found)
+        return begun, SearchTrial(number=begun.number, settings=begun.settings, seconds=found.seconds, **facts)
+
+    def _keep(self, asked: ProposedTrial, found: SearchTrial) -> None:
+        """Write down what a trial has given, and say it. Raises: TrainingError where none so far has given anything."""
         before = max((one.rank for one in self.study.trials() if one.state == "done"), default=(-1.0, 0.0))
-        found = self._trial(asked.number, asked.settings, lambda epoch, rank: self.study.stops(asked, epoch, rank))
         self.study.tell(asked, found)
         self._say(found, best=found.state == "done" and found.rank > before)
         trials = [one for one in self.study.trials() if one.state != "running"]
         if len(trials) >= _HOPELESS and all(one.state == "failed" for one in trials):
             raise all_failed(trials)
-
-    def _trial(self, number: int, settings: dict[str, Any], told: Told) -> SearchTrial:
-        """One trial, whatever comes of it. Raises: StorageError, since with a full disk all others would fail as well."""
-        began = time.monotonic()
-        facts: dict[str, Any] = {}
-        plan = self.study.remembered(PLAN)
-        end = self.clock.trial_end([] if plan is None else self._took())
-        planned_end = self.clock.first_end() if plan is None else end
-        try:
-            with memory_errors():
-                work = self.folder / WORK / f"trial-{number}"
-                every = settings_with(self.given, {**(plan or {}), **settings})
-                tried = try_settings(self.bench, every, work, told=told, end=end, planned_end=planned_end)
-            if self.study.remembered(FIGURE) is None:
-                self.study.remember(FIGURE, tried.figure_name)
-            if plan is None and end is not None:
-                self.study.remember(PLAN, self._lengths(tried.planned))
-            facts = {
-                "state": "done",
-                "validation": tried.figure,
-                "loss": tried.loss,
-                "epochs": tried.epochs,
-                "planned": tried.planned,
-            }
-        except StoppedEarly as stopped:
-            facts = {"state": "stopped", "epochs": stopped.epoch, "reason": "others were better after as many epochs"}
-        except TooLong as found:
-            if plan is None:
-                took = time.monotonic() - began
-                raise self.clock.too_short(took + (found.seconds or took), began=began) from None
-            facts = {"state": "failed", "reason": "it takes longer than the budget leaves for it"}
-        except StorageError:
-            raise
-        except TellapartError as error:
-            facts = {"state": "failed", "reason": str(error)}
-        except Exception as error:  # a fault of ours or of a package: one trial of many must not end a night's work
-            facts = {"state": "failed", "reason": f"unexpected {type(error).__name__}: {error}"[:500]}
-        return SearchTrial(number=number, settings=settings, seconds=time.monotonic() - began, **facts)
 
     def _lengths(self, planned: Mapping[str, Any]) -> dict[str, Any]:
         """How long a trial has learned, as far as that is not searched, and holds for all."""
@@ -207,16 +265,3 @@ class Finder:
 
     def _figure(self, found: SearchTrial) -> str:
         return f"{self.study.remembered(FIGURE).replace('_', ' ')} {percent(found.validation or 0.0)}"
-
-
-def all_failed(trials: list[SearchTrial]) -> NothingFound:
-    """What to say where no trial has given anything; `trials` are those that failed."""
-    if not trials:
-        return NothingFound(
-            "no trial was done in time, so there is nothing to choose from. Give the search a longer --budget."
-        )
-    first = trials[0]
-    said = ", ".join(f"{key}={value_text(value)}" for key, value in first.settings.items())
-    return NothingFound(
-        f"all {counted(len(trials), 'trial')} failed, so there is nothing to choose from. The first one ({said}): {first.reason}"
-    )

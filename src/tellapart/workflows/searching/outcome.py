@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.bundle import Score
+from tellapart.errors import SettingsError
 from tellapart.evaluation.optimism import Optimism
 from tellapart.runs.result import TrainResult
 from tellapart.runs.search_record import SearchRecord, SearchTrial
 from tellapart.settings.space import Space
+from tellapart.settings.tree import parse_seconds
 
 How = Literal["grid", "random", "tpe"]
 Pruner = Literal["median", "halving", "none"]
+
+
+MOST_TRIALS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,19 @@ class SearchPlan:
     pruner: Pruner = "median"
     trials: int | None = None
     budget: str | None = None  # of the whole search: 90s, 10m, 1.5h
+
+    def seconds(self) -> float | None:
+        """The budget in seconds. Raises: SettingsError for what is none, and for fewer than one trial."""
+        if self.trials is not None and not 1 <= self.trials <= MOST_TRIALS:
+            raise SettingsError(f"--trials is {self.trials:,}; it is a number from 1 to {MOST_TRIALS:,}. Give another.")
+        if self.budget is None:
+            return None
+        seconds = parse_seconds(self.budget)
+        if not 0 < seconds < 1e8:
+            raise SettingsError(
+                f"--budget is {self.budget!r}; a time is a number above 0 and s, m or h, such as 90s, 10m or 1.5h. Correct it."
+            )
+        return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

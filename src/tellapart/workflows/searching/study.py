@@ -98,15 +98,19 @@ class Study:
             waiting = len(trials) > 0 and any(one.state == TrialState.WAITING for one in trials)
             if begun >= self.told["trials"] or (self.told["how"] == "grid" and not waiting):
                 return None
-            self._study.sampler = self._sampler(len(trials) if not waiting else 0)
+            free = self.remembered(_FREE) or [begun]
+            self._study.sampler = self._sampler(0 if waiting else free[0])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a value that stands outside of a range, as a given one may
                 trial = self._study.ask()
                 settings = {key: self._suggested(trial, key) for key in self.space}
             trial.set_user_attr("by", self._alive.name)
             number = self._numbered(trial, begun)
-        known = next((one for one in self.trials() if one.state == "done" and one.settings == settings), None)
-        return ProposedTrial(number=number, settings=settings, trial=trial, known=known)
+        return ProposedTrial(number=number, settings=settings, trial=trial, known=self.known(settings))
+
+    def known(self, settings: Mapping[str, Any]) -> SearchTrial | None:
+        """A trial of the same settings that is done."""
+        return next((one for one in self.trials() if one.state == "done" and one.settings == settings), None)
 
     def stops(self, asked: ProposedTrial, epoch: int, rank: float) -> bool:
         """Tell how an epoch ranks, from 1 on, the higher the better; whether the trial should be stopped here."""

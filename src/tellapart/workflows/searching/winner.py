@@ -15,7 +15,8 @@ from tellapart.settings.space_checking import settings_with
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import write_bytes
 from tellapart.workflows.searching.bench import Bench
-from tellapart.workflows.searching.finding import FIGURE, USUAL, all_failed
+from tellapart.workflows.searching.concluded import all_failed
+from tellapart.workflows.searching.finding import FIGURE, USUAL
 from tellapart.workflows.searching.study import Study
 
 BEST = "best.toml"

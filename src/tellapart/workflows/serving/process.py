@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
+from tellapart.memory import give_freed_memory_back
 from tellapart.reporting.phrases import table
 from tellapart.runtime import cores
 from tellapart.serving.app import build_app
@@ -69,6 +70,7 @@ async def _serve(
         control=options.control,
         say=say,
         engine=EngineChoice(name=options.engine, threads=_threads(options)),
+        give_back=give_freed_memory_back,
     )
     repository.start()
     service = _service(options, repository, worker)

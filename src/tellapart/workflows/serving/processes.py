@@ -1,7 +1,8 @@
 """Several processes on one port. In: options, an open socket. Out: when all have ended. Next: workflows/serve.py.
 
 The parent opens the HTTP port and hands it on; the system spreads connections. For gRPC every process opens the same port.
-A process that dies is replaced; one that cannot start ends them all. When the parent is killed, they end too.
+A process that dies is replaced; one that cannot start ends them all, and one that is slow to start is waited for: others may serve
+already. When the parent is killed, they end too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from tellapart.workflows.serving.options import Ports, ServeOptions
 
-_START_SECONDS = 60.0
+_LATE_SECONDS = 60.0  # after which a process that has not begun to listen is told
 _LOOK_SECONDS = 0.2
 _RESTART_SECONDS = 1.0  # between the death of a process and its replacement
 
@@ -39,8 +40,9 @@ def supervise(
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         workers = [_Worker(options, http, number) for number in range(options.workers)]
         try:
-            ports = [worker.wait() for worker in workers]
-            ready(ports[0])
+            ports = [worker.wait(say=say, stopped=stopped) for worker in workers]
+            if ports[0] is not None and not stopped():
+                ready(ports[0])
             while not stopped():
                 time.sleep(_LOOK_SECONDS)
                 _replace_dead(workers, options, http, say)
@@ -64,15 +66,24 @@ class _Worker:
         self.process.start()
         tell.close()
 
-    def wait(self) -> Ports:
-        """Until it listens. Raises: SettingsError with its reason when it cannot."""
+    def wait(
+        self,
+        *,
+        say: Callable[[str], None],
+        stopped: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+    ) -> Ports | None:
+        """Until it listens; None where all are to stop before that. Raises: SettingsError with its reason when it cannot."""
         told: Any = "it ended before it listened"
+        begun, late = now(), False
         with contextlib.suppress(EOFError, OSError):
-            told = (
-                self._told.recv()
-                if self._told.poll(_START_SECONDS)
-                else f"it did not start within {_START_SECONDS:g} s"
-            )
+            while not self._told.poll(_LOOK_SECONDS):
+                if stopped():
+                    return None
+                if not late and now() - begun > _LATE_SECONDS:
+                    late = True
+                    say(f"process {self.process.pid} does not listen yet after {_LATE_SECONDS:g} s; it is waited for")
+            told = self._told.recv()
         if isinstance(told, str):
             raise SettingsError(f"a process cannot serve: {told}")
         ports: Ports = told

@@ -24,9 +24,23 @@ inline Verdict difference(const Numbers& one, const Numbers& other) {
   return found;
 }
 
+const double IMAGENET_MEAN[] = {0.485, 0.456, 0.406}, IMAGENET_STD[] = {0.229, 0.224, 0.225};  // as many programs have them
+const char* const SCALES[] = {"", "values run from 0 to 1; ", "values are normalised by mean and deviation, which the network does itself; ",
+                              "values are normalised twice by mean and deviation; ",
+                              "values are normalised by ImageNet's mean and deviation, which are not the network's; "};
+
 inline Numbers numbers(const Bytes& bytes) { return Numbers(bytes.begin(), bytes.end()); }
 
-// Other ways to prepare a picture, each a usual mistake, with its name.
+inline Bytes mirrored(const Bytes& made, int size) {
+  Bytes found(made.size());
+  for (size_t at = 0; at < made.size(); ++at) {
+    const size_t pixel = at / 3, across = pixel % size;
+    found[at] = made[3 * (pixel - across + (size - 1 - across)) + at % 3];
+  }
+  return found;
+}
+
+// Other ways to prepare a picture, each a usual mistake, with its name; each once more, mirrored.
 inline std::vector<std::pair<std::string, Bytes>> geometries(const Picture& picture, const Part& part, const Settings& settings) {
   std::vector<std::pair<std::string, Bytes>> found;
   const auto add = [&](const std::string& name, const std::function<void(Settings&)>& change, const Picture& shown) {
@@ -63,6 +77,10 @@ inline std::vector<std::pair<std::string, Bytes>> geometries(const Picture& pict
   Picture turned{picture.width, picture.height, Bytes(picture.data.size())};
   for (size_t at = 0; at < picture.data.size(); ++at) turned.data[picture.data.size() - 3 - at + 2 * (at % 3)] = picture.data[at];
   add("the picture is upside down (orientation)", [](Settings&) {}, turned);
+  for (size_t at = 0, usual = found.size(); at < usual; ++at) {
+    const auto [name, made] = found[at];
+    found.emplace_back(name + (name.empty() ? "" : "; ") + "the picture is mirrored", mirrored(made, settings.size));
+  }
   return found;
 }
 
@@ -72,17 +90,19 @@ inline std::vector<std::pair<std::string, Numbers>> views(const Numbers& found, 
   const size_t pixels = found.size() / 3;
   for (int layout = 0; layout < 2; ++layout)
     for (int order = 0; order < 2; ++order)
-      for (int scale = 0; scale < (whole ? 1 : 3); ++scale) {
+      for (int scale = 0; scale < (whole ? 1 : 5); ++scale) {
         Numbers seen(found.size());
         for (size_t at = 0; at < found.size(); ++at) {
           const size_t channel = order ? 2 - at % 3 : at % 3;
           const double value = layout ? found[channel * pixels + at / 3] : found[at - at % 3 + channel];
-          seen[at] = scale == 0 ? value : 255 * (scale == 1 ? value : value * settings.std[at % 3] + settings.mean[at % 3]);
+          const double normal = value * settings.std[at % 3] + settings.mean[at % 3];
+          const double scaled[] = {value, 255 * value, 255 * normal, 255 * (normal * settings.std[at % 3] + settings.mean[at % 3]),
+                                   255 * (value * IMAGENET_STD[at % 3] + IMAGENET_MEAN[at % 3])};
+          seen[at] = scaled[scale];
         }
         std::string name = layout ? "channels come first; " : "";
         if (order) name += "red and blue are swapped (BGR); ";
-        if (scale == 1) name += "values run from 0 to 1; ";
-        if (scale == 2) name += "values are normalised by mean and deviation, which the network does itself; ";
+        name += SCALES[scale];
         all.emplace_back(name, std::move(seen));
       }
   return all;

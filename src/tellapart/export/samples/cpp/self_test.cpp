@@ -64,7 +64,9 @@ double run_network(Ort::Session& session, Bytes input, const std::string& name, 
     for (size_t place = 0; place < right.size(); ++place) {
       const double value = told.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 ? double(found[0].GetTensorData<int64_t>()[place])
                                                                                          : found[0].GetTensorData<float>()[place];
-      most = std::max(most, std::fabs(value - right[place]) / std::max(1.0, std::fabs(right[place])));
+      const double apart = std::fabs(value - right[place]) / std::max(1.0, std::fabs(right[place]));
+      if (std::isnan(apart)) return apart;
+      most = std::max(most, apart);
     }
   }
   return most;

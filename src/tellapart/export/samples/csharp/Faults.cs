@@ -27,7 +27,25 @@ public static class Faults
 
     public static double[] Numbers(byte[] bytes) { return bytes.Select(one => (double)one).ToArray(); }
 
-    /// <summary>Other ways to prepare a picture, each a usual mistake, with its name.</summary>
+    static readonly double[] ImagenetMean = { 0.485, 0.456, 0.406 }, ImagenetStd = { 0.229, 0.224, 0.225 }; // as many programs have them
+    static readonly string[] Scales =
+    {
+        "", "values run from 0 to 1", "values are normalised by mean and deviation, which the network does itself",
+        "values are normalised twice by mean and deviation", "values are normalised by ImageNet's mean and deviation, which are not the network's",
+    };
+
+    static byte[] Mirrored(byte[] made, int size)
+    {
+        var found = new byte[made.Length];
+        for (int at = 0; at < made.Length; at++)
+        {
+            int pixel = at / 3, across = pixel % size;
+            found[at] = made[3 * (pixel - across + (size - 1 - across)) + at % 3];
+        }
+        return found;
+    }
+
+    /// <summary>Other ways to prepare a picture, each a usual mistake, with its name; each once more, mirrored.</summary>
     static List<KeyValuePair<string, byte[]>> Geometries(Picture picture, Part part, Settings settings)
     {
         var found = new List<KeyValuePair<string, byte[]>>();
@@ -71,25 +89,25 @@ public static class Faults
         var turned = new byte[picture.Data.Length];
         for (int at = 0; at < turned.Length; at++) turned[turned.Length - 3 - at + 2 * (at % 3)] = picture.Data[at];
         add("the picture is upside down (orientation)", one => { }, new Picture(picture.Width, picture.Height, turned));
-        return found;
+        return found.Concat(found.Select(one => new KeyValuePair<string, byte[]>(Joined(one.Key, "the picture is mirrored"), Mirrored(one.Value, settings.size)))).ToList();
     }
 
     /// <summary>The found numbers in every usual layout, order and scale, as S x S x 3 from 0 to 255.</summary>
     static IEnumerable<KeyValuePair<string, double[]>> Views(double[] found, bool whole, Settings settings)
     {
-        string[] scales = { "", "values run from 0 to 1", "values are normalised by mean and deviation, which the network does itself" };
         foreach (string layout in new[] { "", "channels come first" })
             foreach (string order in new[] { "", "red and blue are swapped (BGR)" })
-                for (int scale = 0; scale < (whole ? 1 : 3); scale++)
+                for (int scale = 0; scale < (whole ? 1 : Scales.Length); scale++)
                 {
                     var seen = new double[found.Length];
                     for (int at = 0; at < found.Length; at++)
                     {
                         int channel = order == "" ? at % 3 : 2 - at % 3;
                         double value = layout == "" ? found[at - at % 3 + channel] : found[channel * (found.Length / 3) + at / 3];
-                        seen[at] = scale == 0 ? value : 255 * (scale == 1 ? value : value * settings.std[at % 3] + settings.mean[at % 3]);
+                        double mean = settings.mean[at % 3], deviation = settings.std[at % 3], normal = value * deviation + mean;
+                        seen[at] = scale == 0 ? value : 255 * (scale == 1 ? value : scale == 2 ? normal : scale == 3 ? normal * deviation + mean : value * ImagenetStd[at % 3] + ImagenetMean[at % 3]);
                     }
-                    yield return new KeyValuePair<string, double[]>(Joined(layout, order, scales[scale]), seen);
+                    yield return new KeyValuePair<string, double[]>(Joined(layout, order, Scales[scale]), seen);
                 }
     }
 

@@ -1,10 +1,8 @@
 // Tests every step against the golden pictures. In: the bundle. Out: which step differs first. Next: Preprocess.cs
 //   dotnet run                          tests this sample, from the folder that it lies in
 //   dotnet run -- --inputs FOLDER       tests what another program made: FOLDER/01.bin ..., bytes or float32 of its first input
-// The network itself, with Microsoft.ML.OnnxRuntime from NuGet (these lines were not run by us):
-//   var session = new InferenceSession("../model.onnx");
-//   var image = new DenseTensor<byte>(input, new[] { 1, size, size, 3 });
-//   var probabilities = session.Run(new[] { NamedOnnxValue.CreateFromTensor("image", image) }).First(one => one.Name == "probabilities");
+// With the network, by Microsoft.ML.OnnxRuntime from NuGet, of whatever version:
+//   dotnet run -p:OnnxRuntime=VERSION
 
 using System;
 using System.Collections.Generic;
@@ -26,7 +24,7 @@ public static class SelfTest
     }
 
     /// <summary>Another program's numbers, bytes or single precision.</summary>
-    static double[] Numbers(byte[] file, bool whole)
+    internal static double[] Numbers(byte[] file, bool whole)
     {
         if (whole) return Faults.Numbers(file);
         return Enumerable.Range(0, file.Length / 4).Select(at => (double)BitConverter.ToSingle(file, 4 * at)).ToArray();
@@ -48,22 +46,32 @@ public static class SelfTest
         string inputs = given.Length == 2 && given[0] == "--inputs" ? given[1] : null;
         string[] rows = File.ReadAllLines(Path.Combine(Golden, "list.txt"));
         var faults = new List<string>();
-        int wrong = 0;
+        int wrong = 0, wrongNetwork = 0;
         foreach (string line in rows)
         {
+            string name = line.Split(' ')[0];
             Verdict told = Test(line.Split(' '), new Settings(), inputs);
             string says = told.Most == 0 ? "same" : string.Format(CultureInfo.InvariantCulture, "{0:F0} levels at most, {1:F2} on average", told.Most, told.Mean);
-            Console.WriteLine(line.Split(' ')[0] + "  input: " + says);
+#if WITH_ONNXRUNTIME
+            if (inputs == null)
+            {
+                double apart = OnnxNetwork.Apart(ReadPpm(Path.Combine(Golden, name, "input-1.ppm")).Data, new Settings().size, Path.Combine(Golden, name));
+                if (!(apart <= 1e-3)) wrongNetwork++;
+                says += string.Format(CultureInfo.InvariantCulture, "  network: outputs differ by {0:0e+00}", apart);
+            }
+#endif
+            Console.WriteLine(name + "  input: " + says);
             if (told.Most > 1) wrong++;
             if (told.Fault != "" && !faults.Contains(told.Fault)) faults.Add(told.Fault);
         }
-        if (wrong == 0)
+        if (wrong + wrongNetwork == 0)
         {
             Console.WriteLine("All steps that were tested give what they should, for " + rows.Length + " pictures.");
             return 0;
         }
         string why = faults.Count == 0 ? "No usual fault explains it: compare with preprocessing.json." : "It looks like this: " + string.Join("; or ", faults) + ".";
-        Console.WriteLine("The first step that differs is \"input\", in " + wrong + " of " + rows.Length + " pictures. " + why);
+        string step = wrong > 0 ? "input" : "network";
+        Console.WriteLine("The first step that differs is \"" + step + "\", in " + (wrong > 0 ? wrong : wrongNetwork) + " of " + rows.Length + " pictures. " + why);
         return 1;
     }
 }

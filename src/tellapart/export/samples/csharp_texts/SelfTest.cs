@@ -1,14 +1,12 @@
 // Whether texts are made ready as tellapart does it. In: golden.txt. Out: the first step that differs. Next: Preparation.cs
 //   dotnet run                          from the folder that it lies in
 //   mcs -out:self_test.exe *.cs && mono self_test.exe
-// The network itself, with Microsoft.ML.OnnxRuntime from NuGet (these lines were not run by us):
-//   using var session = new InferenceSession("../model.onnx");
-//   var data = steps.Tokens(Unicode.Characters(text), out var length);
-//   var tokens = new DenseTensor<int>(data, new[] { 1, data.Length / length, length });
-//   var probabilities = session.Run(new[] { NamedOnnxValue.CreateFromTensor("tokens", tokens) }).First(one => one.Name == "probabilities");
+// With the network, by Microsoft.ML.OnnxRuntime from NuGet, of whatever version:
+//   dotnet run -p:OnnxRuntime=VERSION
 
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 
@@ -19,8 +17,14 @@ public static class SelfTest
     {
         public int[] Text = { };
         public string Cleaned = "";
+        public double[] Probabilities = { }, Novelty = { };
         public readonly List<string> Kinds = new List<string>();
         public readonly List<List<List<string>>> Found = new List<List<List<string>>>(), Tokens = new List<List<List<string>>>();
+    }
+
+    private static double[] Numbers(IEnumerable<string> written)
+    {
+        return written.Select(one => double.Parse(one, CultureInfo.InvariantCulture)).ToArray();
     }
 
     private static List<Golden> Read(string path)
@@ -41,6 +45,8 @@ public static class SelfTest
             }
             else if (line[0] == "found") one.Found.Last().Add(rest);
             else if (line[0] == "tokens") one.Tokens.Last().Add(rest);
+            else if (line[0] == "probabilities") one.Probabilities = Numbers(rest);
+            else if (line[0] == "novelty") one.Novelty = Numbers(rest);
         }
         return all;
     }
@@ -87,14 +93,21 @@ public static class SelfTest
         var steps = new Preparation("..");
         var all = Read(Path.Combine("..", "golden.txt"));
         for (var at = 0; at < all.Count; at++)
-        {
-            var different = FirstDifference(steps, all[at]);
-            if (different == "") continue;
-            Console.WriteLine("text " + (at + 1) + ", " + different);
-            return 1;
-        }
+            if (Differs(at, FirstDifference(steps, all[at]))) return 1;
         Console.WriteLine(all.Count + " texts: cleaning, parts and numbers are the same");
-        Console.WriteLine("the network was not asked: see the head of SelfTest.cs");
+#if WITH_ONNXRUNTIME
+        for (var at = 0; at < all.Count; at++)
+            if (Differs(at, OnnxNetwork.Differs(steps.Tokens(all[at].Text, out var length), length, all[at].Probabilities, all[at].Novelty))) return 1;
+        Console.WriteLine("the network says the same");
+#else
+        Console.WriteLine("the network was not asked: the head of SelfTest.cs says how");
+#endif
         return 0;
+    }
+
+    private static bool Differs(int at, string different)
+    {
+        if (different != "") Console.WriteLine("text " + (at + 1) + ", " + different);
+        return different != "";
     }
 }

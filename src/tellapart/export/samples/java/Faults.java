@@ -22,7 +22,13 @@ final class Faults {
     return new Verdict(most, sum / one.length, "");
   }
 
-  /** Other ways to prepare a picture, each a usual mistake, by its name. */
+  static final double[] IMAGENET_MEAN = {0.485, 0.456, 0.406}, IMAGENET_STD = {0.229, 0.224, 0.225}; // as many programs have them
+  static final String[] SCALES = {
+    "", "values run from 0 to 1", "values are normalised by mean and deviation, which the network does itself",
+    "values are normalised twice by mean and deviation", "values are normalised by ImageNet's mean and deviation, which are not the network's",
+  };
+
+  /** Other ways to prepare a picture, each a usual mistake, by its name; each once more, mirrored. */
   static Map<String, byte[]> geometries(Preprocess.Picture picture, Preprocess.Part part, Preprocess.Settings settings) {
     Map<String, Consumer<Preprocess.Settings>> changes = new LinkedHashMap<>();
     Consumer<Preprocess.Settings> squeezed = one -> { one.fit = "squash"; one.crop = 1; };
@@ -59,6 +65,17 @@ final class Faults {
       found.put(name, Preprocess.prepare(picture, part, other));
     });
     found.put("the picture is upside down (orientation)", Preprocess.prepare(turned(picture), part, settings));
+    for (Map.Entry<String, byte[]> one : List.copyOf(found.entrySet()))
+      found.put(joined(List.of(one.getKey(), "the picture is mirrored")), mirrored(one.getValue(), settings.size));
+    return found;
+  }
+
+  static byte[] mirrored(byte[] made, int size) {
+    byte[] found = new byte[made.length];
+    for (int at = 0; at < made.length; at++) {
+      int pixel = at / 3, across = pixel % size;
+      found[at] = made[3 * (pixel - across + (size - 1 - across)) + at % 3];
+    }
     return found;
   }
 
@@ -72,17 +89,23 @@ final class Faults {
   /** The found numbers in every usual layout, order and scale, as S x S x 3 from 0 to 255. */
   static List<View> views(double[] found, boolean whole, Preprocess.Settings settings) {
     List<View> all = new ArrayList<>();
-    String[] scales = {"", "values run from 0 to 1", "values are normalised by mean and deviation, which the network does itself"};
     for (String layout : List.of("", "channels come first"))
       for (String order : List.of("", "red and blue are swapped (BGR)"))
-        for (int scale = 0; scale < (whole ? 1 : 3); scale++) {
+        for (int scale = 0; scale < (whole ? 1 : SCALES.length); scale++) {
           double[] seen = new double[found.length];
           for (int at = 0; at < found.length; at++) {
             int channel = order.isEmpty() ? at % 3 : 2 - at % 3;
             double value = layout.isEmpty() ? found[at - at % 3 + channel] : found[channel * (found.length / 3) + at / 3];
-            seen[at] = scale == 0 ? value : 255 * (scale == 1 ? value : value * settings.std[at % 3] + settings.mean[at % 3]);
+            double normal = value * settings.std[at % 3] + settings.mean[at % 3];
+            seen[at] = switch (scale) {
+              case 0 -> value;
+              case 1 -> 255 * value;
+              case 2 -> 255 * normal;
+              case 3 -> 255 * (normal * settings.std[at % 3] + settings.mean[at % 3]);
+              default -> 255 * (value * IMAGENET_STD[at % 3] + IMAGENET_MEAN[at % 3]);
+            };
           }
-          all.add(new View(joined(List.of(layout, order, scales[scale])), seen));
+          all.add(new View(joined(List.of(layout, order, SCALES[scale])), seen));
         }
     return all;
   }

@@ -1,10 +1,7 @@
 // Whether texts are made ready as tellapart does it. In: golden.txt. Out: the first step that differs. Next: Preparation.java
-//   javac *.java && java SelfTest      from the folder that it lies in
-// The network itself, with com.microsoft.onnxruntime:onnxruntime from Maven (these lines were not run by us):
-//   OrtEnvironment environment = OrtEnvironment.getEnvironment();
-//   OrtSession session = environment.createSession("../model.onnx");
-//   OnnxTensor tokens = OnnxTensor.createTensor(environment, new int[][][] {steps.tokens(text.codePoints().toArray())});
-//   float[][] probabilities = (float[][]) session.run(Map.of("tokens", tokens)).get("probabilities").get().getValue();
+//   javac SelfTest.java && java SelfTest      from the folder that it lies in
+// With the network, by com.microsoft.onnxruntime:onnxruntime from Maven, whose file is called onnxruntime.jar here:
+//   javac -cp onnxruntime.jar *.java && java -cp onnxruntime.jar:. SelfTest
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -19,6 +16,26 @@ public final class SelfTest {
     String cleaned = "";
     final List<String> kinds = new ArrayList<>();
     final List<List<List<String>>> found = new ArrayList<>(), tokens = new ArrayList<>();
+    double[] probabilities = {}, novelty = {};
+  }
+
+  /** What runs the network: OnnxNetwork.java. */
+  interface Network {
+    /** How it differs from a golden text's probabilities and novelty; "" where it does not. */
+    String differs(int[][] tokens, double[] probabilities, double[] novelty) throws Exception;
+  }
+
+  /** The one that was compiled beside this test; null where none was. */
+  static Network network() throws ReflectiveOperationException {
+    try {
+      return (Network) Class.forName("OnnxNetwork").getDeclaredConstructor().newInstance();
+    } catch (ClassNotFoundException | NoClassDefFoundError absent) {
+      return null;
+    }
+  }
+
+  static double[] numbers(List<String> written) {
+    return written.stream().mapToDouble(Double::parseDouble).toArray();
   }
 
   static List<Golden> read(Path path) throws IOException {
@@ -36,6 +53,8 @@ public final class SelfTest {
         one.tokens.add(new ArrayList<>());
       } else if (line[0].equals("found")) one.found.get(last).add(rest);
       else if (line[0].equals("tokens")) one.tokens.get(last).add(rest);
+      else if (line[0].equals("probabilities")) one.probabilities = numbers(rest);
+      else if (line[0].equals("novelty")) one.novelty = numbers(rest);
     }
     return all;
   }
@@ -71,16 +90,22 @@ public final class SelfTest {
     return "";
   }
 
-  public static void main(String[] arguments) throws IOException {
+  public static void main(String[] arguments) throws Exception {
     Preparation steps = new Preparation(Path.of(".."));
     List<Golden> all = read(Path.of("..", "golden.txt"));
-    for (int at = 0; at < all.size(); at++) {
-      String different = firstDifference(steps, all.get(at));
-      if (different.isEmpty()) continue;
-      System.out.println("text " + (at + 1) + ", " + different);
-      System.exit(1);
-    }
+    Network network = network();
+    for (int at = 0; at < all.size(); at++) stop(at, firstDifference(steps, all.get(at)));
     System.out.println(all.size() + " texts: cleaning, parts and numbers are the same");
-    System.out.println("the network was not asked: see the head of SelfTest.java");
+    for (int at = 0; network != null && at < all.size(); at++) {
+      Golden golden = all.get(at);
+      stop(at, network.differs(steps.tokens(golden.text), golden.probabilities, golden.novelty));
+    }
+    System.out.println(network == null ? "the network was not asked: the head of SelfTest.java says how" : "the network says the same");
+  }
+
+  private static void stop(int at, String different) {
+    if (different.isEmpty()) return;
+    System.out.println("text " + (at + 1) + ", " + different);
+    System.exit(1);
   }
 }

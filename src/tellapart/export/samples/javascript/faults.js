@@ -5,10 +5,12 @@ import { prepare } from "./preprocess.js";
 const LEFT = 1; // levels on average: where a fault leaves more than that, it is not the only one
 const NEAR = 0.5; // of what was found: a fault is named that leaves at most that much of the difference
 
-/** Other ways to prepare a picture, each a usual mistake, by its name. */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }; // as many programs have them
+
+/** Other ways to prepare a picture, each a usual mistake, by its name; each once more, mirrored. */
 function geometries(picture, part, settings) {
   const other = (more, shown = picture) => () => prepare(shown, part, { ...settings, ...more });
-  return {
+  const found = {
     "": other({}),
     "the filter does not widen (no antialiasing)": other({ antialias: false }),
     "the filter is bilinear without antialiasing, as a canvas or OpenCV has it": other({ interpolation: "bilinear", antialias: false }),
@@ -28,6 +30,15 @@ function geometries(picture, part, settings) {
     ...(settings.fit === "tile" ? { "the whole picture was squeezed, not cut into tiles": other({ fit: "squash", crop: 1 }) } : {}),
     "the picture is upside down (orientation)": other({}, turned(picture)),
   };
+  const made = Object.entries(found).map(([name, make]) => [[name, "the picture is mirrored"].filter(Boolean).join("; "), () => mirrored(make(), settings.size)]);
+  return { ...found, ...Object.fromEntries(made) };
+}
+
+function mirrored(data, size) {
+  return data.map((_, at) => {
+    const [pixel, across] = [Math.floor(at / 3), Math.floor(at / 3) % size];
+    return data[3 * (pixel - across + (size - 1 - across)) + (at % 3)];
+  });
 }
 
 /** By 180 degrees. */
@@ -48,6 +59,8 @@ function views(found, { size, mean, std }) {
     "": (values) => values,
     "values run from 0 to 1": (values) => values.map((one) => one * 255),
     "values are normalised by mean and deviation, which the network does itself": (values) => values.map((one, at) => (one * std[at % 3] + mean[at % 3]) * 255),
+    "values are normalised twice by mean and deviation": (values) => values.map((one, at) => ((one * std[at % 3] + mean[at % 3]) * std[at % 3] + mean[at % 3]) * 255),
+    "values are normalised by ImageNet's mean and deviation, which are not the network's": (values) => values.map((one, at) => (one * IMAGENET.std[at % 3] + IMAGENET.mean[at % 3]) * 255),
   };
   const all = [];
   for (const [layout, lay] of Object.entries(layouts)) {

@@ -18,6 +18,11 @@ Numbers = NDArray[np.float64]
 NEAR = 0.5  # of what was found: a fault is named that leaves at most that much of the difference
 LEFT = 1.0  # levels on average: where a fault leaves more than that, it is not the only one
 MORE = 0.8  # of the difference so far, that another fault must fall below
+MIRRORED = "the picture is mirrored"
+IMAGENET = (
+    np.array([0.485, 0.456, 0.406]),
+    np.array([0.229, 0.224, 0.225]),
+)  # mean and deviation, as many programs have them
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 ONE = 2.0**22  # weights are whole numbers of 2^-22
 
@@ -143,7 +148,11 @@ def _geometries(image: Image.Image, part: ShownPart, settings: Settings) -> dict
         found["the edge has another colour"] = other(mean=[0.0, 0.0, 0.0])
     elif fit == "tile":
         found["the whole picture was squeezed, not cut into tiles"] = squeezed
-    return found
+    return found | {"; ".join(filter(None, (name, MIRRORED))): _mirrored(make) for name, make in found.items()}
+
+
+def _mirrored(make: Callable[[], Pixels]) -> Callable[[], Pixels]:
+    return lambda: make()[:, ::-1]
 
 
 def _views(found: NDArray[Any], settings: Settings) -> Iterator[tuple[tuple[str, str, str], Numbers]]:
@@ -161,3 +170,7 @@ def _views(found: NDArray[Any], settings: Settings) -> Iterator[tuple[tuple[str,
                 yield (layout, order, "values run from 0 to 1"), swapped * 255
                 normal = "values are normalised by mean and deviation, which the network does itself"
                 yield (layout, order, normal), (swapped * deviation + mean) * 255
+                twice = "values are normalised twice by mean and deviation"
+                yield (layout, order, twice), ((swapped * deviation + mean) * deviation + mean) * 255
+                others = "values are normalised by ImageNet's mean and deviation, which are not the network's"
+                yield (layout, order, others), (swapped * IMAGENET[1] + IMAGENET[0]) * 255

@@ -1,0 +1,110 @@
+"""Rows on disk in 16 bits: what is written is read back, who learns from them in blocks learns the same, and nothing is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tellapart.errors import DataError, StorageError
+from tellapart.evaluation.labels import neighbour_distance
+from tellapart.half_rows import HalfRows, as_rows, blocks, from_column, half_rows, in_blocks, part, without
+from tellapart.storage import cache_folder
+from tellapart.training.discriminant import fit_discriminant
+from tellapart.training.out_of_fold import out_of_fold
+from tellapart.training.probe import check_finite, fit_probe
+
+COUNT, LENGTH, CLASSES = 1300, 12, 3
+
+
+@pytest.fixture(scope="module")
+def labels() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, CLASSES, COUNT)
+
+
+@pytest.fixture(scope="module")
+def whole(labels: np.ndarray) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    apart = 0.8 * (labels[:, None] == np.arange(LENGTH) % CLASSES)
+    return (generator.normal(size=(COUNT, LENGTH)) + apart).astype(np.float16).astype(np.float32)
+
+
+def stored(whole: np.ndarray) -> HalfRows:
+    """The same on disk, in a disorderly file."""
+    rows = half_rows(*whole.shape, order=np.random.default_rng(2).permutation(len(whole)))
+    for row, values in enumerate(whole):
+        rows[row] = values
+    return rows
+
+
+def test_what_is_written_is_read_back_by_slice_numbers_mask_and_part(whole: np.ndarray) -> None:
+    rows, some = stored(whole), np.array([7, 3, 1299, 8, 9])
+    assert (rows.shape, len(rows)) == (whole.shape, COUNT)
+    mask = whole[:, 0] > 0
+    for asked in (slice(None), slice(5, 900), some, mask, 17, slice(0, 0)):
+        assert rows[asked].dtype == np.float32
+        assert np.array_equal(rows[asked], whole[asked])
+    assert np.array_equal(part(rows, some)[:], whole[some])
+    assert np.array_equal(part(part(rows, mask), np.arange(4))[:], whole[mask][:4])
+    assert np.array_equal(from_column(from_column(rows, 2), 3)[some], whole[some, 5:])
+    assert from_column(rows, LENGTH).shape == (COUNT, 0)
+    assert np.array_equal(np.asarray(without(rows, [0, 5])), np.delete(whole, [0, 5], axis=0))
+    assert np.array_equal(np.asarray(rows, dtype=np.float64), whole)
+    assert as_rows(rows) is rows
+
+
+def test_of_an_array_the_same_are_arrays(whole: np.ndarray) -> None:
+    assert without(whole, []) is whole
+    assert np.array_equal(without(whole, [3]), np.delete(whole, 3, axis=0))
+    assert np.array_equal(part(whole, np.array([3, 1])), whole[[3, 1]])
+    assert np.array_equal(from_column(whole, 4), whole[:, 4:])
+    assert [*blocks(5, 2)] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert np.array_equal(in_blocks(whole, lambda rows: rows.max(axis=1), most=100), whole.max(axis=1))
+
+
+def test_no_file_is_left_however_the_process_ends() -> None:
+    before = set(cache_folder().iterdir()) if cache_folder().is_dir() else set()
+    rows = half_rows(10, 3)
+    assert set(cache_folder().iterdir()) == before  # it has no name while it is used
+    assert np.array_equal(rows[:], np.zeros((10, 3)))
+
+
+def test_a_disk_without_room_is_told_before_anything_is_computed() -> None:
+    with pytest.raises(StorageError, match="the disk is full. Free some space"):
+        half_rows(10**9, 10**6)
+
+
+def test_what_16_bits_cannot_hold_is_refused_and_what_is_not_finite_is_found_later() -> None:
+    rows = half_rows(2, 3)
+    with pytest.raises(
+        DataError, match=r"features up to 70,000; those .* 16 bits, which hold 65,504. Choose another --b"
+    ):
+        rows[0] = np.array([1, -70_000, 2], dtype=np.float32)
+    rows[1] = np.array([1, np.inf, 2], dtype=np.float32)
+    with pytest.raises(DataError, match="the features of picture 1 "):
+        check_finite(rows)
+
+
+@pytest.mark.parametrize("stages", [(), (3, 4)])
+def test_the_probe_fits_the_same_in_blocks_to_the_last_bit(
+    whole: np.ndarray, labels: np.ndarray, stages: tuple[int, ...]
+) -> None:
+    told = {"groups": [""] * COUNT, "class_count": CLASSES, "stages": stages, "strengths": (0.1, 0.01), "seed": 0}
+    here, there = fit_probe(whole, labels, **told), fit_probe(stored(whole), labels, **told)
+    assert np.array_equal(here.weight, there.weight)
+    assert np.array_equal(here.bias, there.bias)
+    assert here.trials == there.trials
+    assert np.array_equal(here.held_out, there.held_out)
+
+
+def test_whoever_judges_labels_reads_blocks_and_says_the_same(whole: np.ndarray, labels: np.ndarray) -> None:
+    rows, groups = stored(whole), np.arange(COUNT)
+    told = {"class_count": CLASSES, "strength": 0.01, "seed": 0}
+    here, there = (out_of_fold(given, labels, groups, **told) for given in (whole, rows))
+    assert np.array_equal(here, there)
+    assert np.array_equal(neighbour_distance(whole), neighbour_distance(rows))
+
+
+def test_the_discriminant_takes_them_into_memory(whole: np.ndarray, labels: np.ndarray) -> None:
+    told = {"groups": np.arange(COUNT), "class_count": CLASSES, "seed": 0}
+    here, there = (fit_discriminant(given, labels, **told) for given in (whole, stored(whole)))
+    assert np.array_equal(here.weight, there.weight)
