@@ -55,8 +55,9 @@ spelling: $(VENV)/.installed-dev ## Check the spelling of code and documents.
 	$(IN_VENV) codespell_lib $(wildcard $(TEXTS))
 
 deployment: $(VENV)/.installed-dev ## Check the Dockerfile and the files for Compose and Kubernetes.
-	$(VENV)/bin/hadolint deploy/Dockerfile examples/web/Dockerfile
-	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	$(VENV)/bin/hadolint deploy/Dockerfile deploy/ray/Dockerfile examples/web/Dockerfile
+	$(VENV)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml)) deploy/ray/data.yaml deploy/ray/network.yaml
+	$(VENV)/bin/check-jsonschema --quiet --schemafile deploy/ray/rayjob.schema.json deploy/ray/predict.yaml deploy/ray/train.yaml
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(wildcard deploy/compose*.yaml) examples/web/compose.yaml
 
 # Not --quiet, with which --strict sees no warning.
@@ -72,7 +73,7 @@ mutants: $(MUTANTS)/.installed ## Break lines on purpose and count what the test
 constraints: $(VENV)/.installed-dev ## Pin the newest versions that pyproject.toml allows in constraints.txt.
 	@printf 'hatchling>=1.25\neditables>=0.5\n' > $(VENV)/build.in
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --extra dev --extra remote pyproject.toml $(VENV)/build.in --output-file constraints.txt
+		--no-emit-index-url --extra dev --extra remote --extra ray pyproject.toml $(VENV)/build.in --output-file constraints.txt
 	$(VENV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url tests/serving/clients.in --output-file tests/serving/clients.txt
 	@printf 'mutmut>=3.8\n' > $(VENV)/mutants.in

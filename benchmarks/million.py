@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 NOISE = 0.5
-STRENGTH = 1e-3  # of the penalty; the search for it sees 10,000 pictures, however many there are
+STRENGTH = 1e-2  # of the penalty; the search for it sees 10,000 pictures, however many there are
 BLOCK = 4096
 # [32, 7]: bicubic, from seven pixels to thirty-two
 _WEIGHTS = np.stack(

@@ -26,7 +26,8 @@ from tellapart.errors import DataError
 from tellapart.storage import cache_folder, storage_errors
 
 IN_MEMORY = 2**29  # bytes of float32, of which learning holds a few copies; more go to disk
-AT_ONCE = 50_000  # rows that are held in float32 at a time, where all of them are asked for
+AT_ONCE = 50_000  # rows that are answered in one piece; of more the answers are had in pieces
+_PIECE = 4_096  # rows: 34 MB of 2,064 numbers
 
 Floats = NDArray[np.float32]
 _HALF = np.dtype(np.float16)
@@ -150,10 +151,10 @@ def half_rows(count: int, length: int, *, order: NDArray[np.int64] | None = None
 
     Raises: StorageError where the disk has not so much room.
     """
-    places = np.arange(count, dtype=np.int64)
+    file, places = _File(count, length), np.arange(count, dtype=np.int64)
     if order is not None:
         places[order] = np.arange(count)
-    return HalfRows(_File(count, length), places, slice(0, length))
+    return HalfRows(file, places, slice(0, length))
 
 
 def part(vectors: Rows, rows: NDArray[Any]) -> Rows:
@@ -180,14 +181,14 @@ def as_rows(vectors: Any) -> Rows:
     return vectors if isinstance(vectors, HalfRows) else np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def blocks(count: int, most: int = AT_ONCE) -> Iterator[slice]:
+def blocks(count: int, most: int = _PIECE) -> Iterator[slice]:
     """All of `count` rows, at most so many at a time."""
     return (slice(start, min(start + most, count)) for start in range(0, count, most))
 
 
-def in_blocks(vectors: Rows, function: Callable[[Floats], NDArray[Any]], *, most: int = AT_ONCE) -> NDArray[Any]:
-    """What a function of rows [n, D] gives for each, [N, ...]: of rows on disk, or of very many, block by block."""
-    if len(vectors) <= most:
+def in_blocks(vectors: Rows, function: Callable[[Floats], NDArray[Any]], *, most: int = _PIECE) -> NDArray[Any]:
+    """What a function of rows [n, D] gives for each, [N, ...]; of rows on disk block by block."""
+    if len(vectors) <= most or isinstance(vectors, np.ndarray):
         return function(vectors[:])
     return np.concatenate([function(vectors[rows]) for rows in blocks(len(vectors), most)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +160,7 @@ def test_the_audit_and_the_split_are_the_same(
     assert tuple(same.pictures) == one.pictures
     assert tuple(pictures_at(same.pictures, np.array([3, 1]))) == pictures_at(one.pictures, np.array([3, 1]))
     assert tuple(same.pictures[1:3]) == one.pictures[1:3]
+    assert pickle.loads(pickle.dumps(same.pictures)) == one.pictures
 
 
 def test_groups_join_what_shares_a_copy_or_a_name(listing: Listing, plain: list[Inspection]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import os
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -454,3 +456,28 @@ def test_nothing_asked_is_nothing_answered() -> None:
             assert await one.submit(Doubling(), [], timeout=PATIENCE) == Outputs(rows=(), beside=(), errors=())
 
     asyncio.run(main())
+
+
+def test_a_request_that_was_late_keeps_nothing_alive() -> None:
+    """Neither its network nor its pictures, though nobody looks for rings of references."""
+
+    class Picture:
+        """Can be pointed at weakly."""
+
+    async def main() -> list[weakref.ref[Any]]:
+        network, other, picture = Doubling(), Doubling(), Picture()
+        async with batcher() as one:
+            first = await held_up(one, network)
+            with pytest.raises(Late, match="was not there within"):
+                await one.submit(other, [picture], timeout=0.001)
+            network.gate.set()
+            await first
+            await one.submit(network, [1], timeout=PATIENCE)  # the thread has let go of what it did before
+        return [weakref.ref(other), weakref.ref(picture)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert [one() for one in asyncio.run(main())] == [None, None]
+    finally:
+        gc.enable()

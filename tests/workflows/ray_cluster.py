@@ -86,7 +86,8 @@ def wait_for(there: Callable[[], Any], process: subprocess.Popen[str] | None = N
     """What `there` gives, as soon as that is something, or the process has ended."""
     until = time.monotonic() + SECONDS
     while not (found := there()) and (process is None or process.poll() is None):
-        assert time.monotonic() < until, "it never came"
+        if time.monotonic() > until:
+            raise TimeoutError("it never came")
         time.sleep(0.02)
     return found
 

@@ -32,9 +32,10 @@ def looked_at_by(address: str | None, reporter: Reporter) -> Iterator[Afar | Non
     if address is None:
         yield None
         return
-    from tellapart.workflows.scaling.connection import connected
+    from tellapart.workflows.scaling.connection import connected, told_cost
     from tellapart.workflows.scaling.looking import AfarBy
     from tellapart.workflows.scaling.spread import over_ray
 
+    reporter.say(told_cost())
     with connected(address, reporter) as found:
         yield AfarBy(spread=over_ray(found.workers), workers=found.workers)

@@ -71,7 +71,7 @@ def predict_ray(
     from tellapart.cli.console import make_reporter
     from tellapart.errors import SettingsError
     from tellapart.workflows.predict_parts import predict_parts
-    from tellapart.workflows.scaling.connection import connected
+    from tellapart.workflows.scaling.connection import connected, told_cost
     from tellapart.workflows.scaling.spread import over_ray
 
     if answerer.of_texts:
@@ -87,6 +87,8 @@ def predict_ray(
         def spread(pictures: int) -> Spread:
             """Only now: where all is done already, Ray is not started."""
             if not begun:
+                if cost := told_cost(pictures):
+                    reporter.say(cost)
                 begun.append(over_ray(stack.enter_context(connected(flags["ray"], reporter)).workers))
             return begun[0]
 

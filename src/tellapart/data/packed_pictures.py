@@ -31,6 +31,10 @@ class PicturesOf(Sequence[PictureFile]):
         place = int(self._places[index])
         return picture_file(self._entries[place], self._inspections[place])
 
+    def __reduce__(self) -> tuple[type[tuple[PictureFile, ...]], tuple[tuple[PictureFile, ...]]]:
+        # Another process reads pictures, and not the thumbnails that this one keeps in a file of its own.
+        return tuple, (tuple(self),)
+
     def part(self, rows: NDArray[np.int64]) -> PicturesOf:
         """Those of them, in that order."""
         return PicturesOf(self._entries, self._inspections, self._places[rows])

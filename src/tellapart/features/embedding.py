@@ -19,7 +19,7 @@ from tellapart.features.corrected import FEWEST, KNOWN, correct
 from tellapart.features.engine import SHIPPED, CpuEngine, EngineChoice, open_engine, settle_engine
 from tellapart.features.extract import Features, extract
 from tellapart.features.squares import Squares
-from tellapart.half_rows import IN_MEMORY, HalfRows, Rows, blocks, from_column, half_rows, without
+from tellapart.half_rows import AT_ONCE, IN_MEMORY, HalfRows, Rows, blocks, from_column, half_rows, without
 from tellapart.reporter import Reporter
 from tellapart.storage import cache_folder
 
@@ -231,7 +231,7 @@ def embed_pictures(
                 advance=advance,
                 into=None if into is None else into.part(np.arange(rows.start, rows.stop)),
             )
-            for rows in ([slice(0, len(pictures))] if into is None else blocks(len(pictures)))
+            for rows in ([slice(0, len(pictures))] if into is None else blocks(len(pictures), AT_ONCE))
         ]
     return found[0] if len(found) == 1 else _together(found)
 

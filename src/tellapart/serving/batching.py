@@ -100,6 +100,9 @@ class Batcher:
             ) from None
         finally:
             request.given_up = True
+            # What is raised holds this frame, and the answer holds what is raised: a ring, which would keep the network and the
+            # pictures until Python looks for rings, long after a new version.
+            del request
 
     async def close(self) -> None:
         """Take nothing more, finish what was taken, end the threads."""
@@ -249,7 +252,7 @@ class Batcher:
         """A picture that cannot be read is told; whatever else is raised belongs to its request; the thread must live on."""
         told = str(error) if isinstance(error, PictureError) else ""
         if not isinstance(error, PictureError):
-            request.failure = error
+            request.failure = error.with_traceback(None) if isinstance(error, Late) else error  # as in `submit`
         with self._changed:
             _settle(taken, request, index, None, told)
 

@@ -1,4 +1,4 @@
-"""What each process of a training on Ray does. In: Order. Out: a run, or a refusal in words. Next: train_together.py.
+"""What each process of a training on Ray does. In: TrainingOrder. Out: a run, or a refusal in words. Next: train_together.py.
 
 Process 0 trains as ever, and tells files how that goes; the others help. Begun again, it finds what those before it left.
 """
@@ -26,14 +26,14 @@ from tellapart.settings.tree import TrainSettings
 from tellapart.training.checkpoint_version import PATTERN
 from tellapart.workflows.learning.processes import follow, is_helper, join, send, world_size
 from tellapart.workflows.scaling.launch import TOLD, Launch
-from tellapart.workflows.scaling.telling import Telling
+from tellapart.workflows.scaling.telling import WritingReporter
 from tellapart.workflows.train import train, written_report
 
 _LET_GO_SECONDS = 60.0  # until a process that is being ended has let go of its run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class TrainingOrder:
     """What each process is told."""
 
     launch: Launch
@@ -45,7 +45,7 @@ class Order:
     on_cpu: bool
 
 
-def take_part(order: Order) -> str | None:
+def take_part(order: TrainingOrder) -> str | None:
     """What each process does; a refusal in words where one does not see what it must, which all give alike."""
     os.environ["TELLAPART_CACHE"] = order.cache
     if order.on_cpu:
@@ -81,12 +81,12 @@ def _of_all(mine: tuple[str, str | None, bool]) -> list[tuple[str, str | None, b
     return told
 
 
-def _lead(order: Order) -> None:
+def _lead(order: TrainingOrder) -> None:
     """Process 0's part, from wherever those before it were lost."""
     launch = order.launch
     if launch.outcome() is not None:
         return
-    telling = Telling(launch.folder / TOLD)
+    telling = WritingReporter(launch.folder / TOLD)
 
     def whole(result: TrainResult) -> None:
         launch.keep(result)
@@ -116,7 +116,7 @@ def _lead(order: Order) -> None:
         raise
 
 
-def _let_go(order: Order) -> None:
+def _let_go(order: TrainingOrder) -> None:
     """Tell the others that there is nothing to help with."""
     import torch
 
@@ -124,7 +124,7 @@ def _let_go(order: Order) -> None:
         send(None, join(order.settings, choose_device(order.settings.device)))
 
 
-def _opened(order: Order) -> Run | None:
+def _opened(order: TrainingOrder) -> Run | None:
     """The run that was begun, as soon as who was at work on it has let go; None where there is none yet."""
     folder = begun_run(order)
     if folder is None:
@@ -139,7 +139,7 @@ def _opened(order: Order) -> Run | None:
             time.sleep(0.5)
 
 
-def begun_run(order: Order) -> Path | None:
+def begun_run(order: TrainingOrder) -> Path | None:
     """The run's folder; of a new one that which a process of this launch has made."""
     if order.run is not None:
         return order.run

@@ -22,8 +22,8 @@ from tellapart.storage import cache_folder
 from tellapart.workflows.scaling.connection import connected
 from tellapart.workflows.scaling.launch import TOLD, Launch, begin_launch
 from tellapart.workflows.scaling.telling import Retelling
-from tellapart.workflows.scaling.together import Share, Together, share_out
-from tellapart.workflows.take_part import Order, begun_run, take_part
+from tellapart.workflows.scaling.together import Together, WorkerShare, share_out
+from tellapart.workflows.take_part import TrainingOrder, begun_run, take_part
 
 _LISTEN_SECONDS = 0.3
 
@@ -104,7 +104,7 @@ def _train(
         share = share_out(nodes, workers=plan.workers, cpus=plan.cpus, device=settings.device)
         launch = begin_launch(Path(settings.out) if run is None else run.parent, cache_folder())
         last.callback(launch.remove)  # when all processes have ended
-        order = Order(
+        order = TrainingOrder(
             launch=launch,
             settings=settings,
             run=run,
@@ -117,7 +117,9 @@ def _train(
             return _listen(order, share, reporter, told)
 
 
-def _listen(order: Order, share: Share, reporter: Reporter, told: Callable[[TrainResult], None] | None) -> TrainResult:
+def _listen(
+    order: TrainingOrder, share: WorkerShare, reporter: Reporter, told: Callable[[TrainResult], None] | None
+) -> TrainResult:
     """Until they have ended. Raises: what ended them."""
     launch = order.launch
 
@@ -149,7 +151,7 @@ def _listen(order: Order, share: Share, reporter: Reporter, told: Callable[[Trai
 
 
 @contextlib.contextmanager
-def _going_on_told(order: Order, address: str, workers: int, reporter: Reporter) -> Iterator[None]:
+def _going_on_told(order: TrainingOrder, address: str, workers: int, reporter: Reporter) -> Iterator[None]:
     """Whatever stops it, who began it is told how to go on."""
     try:
         yield

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tellapart.errors import SettingsError
-from tellapart.workflows.scaling.hired import Room, _reason, room_for
+from tellapart.workflows.scaling.hired import TrialRoom, _reason, room_for
 
 SMALL, GPU = {"CPU": 2.0, "memory": 1e9}, {"CPU": 8.0, "GPU": 2.0}
 
@@ -29,7 +29,7 @@ def test_rooms(
     nodes: list[dict[str, float]], asked: dict[str, Any], device: str, room: tuple[int, float, float]
 ) -> None:
     found = room_for(nodes, **{"parallel": None, "cpus": 1.0, "gpus": None, "device": device, **asked})
-    assert found == Room(parallel=room[0], cpus=room[1], gpus=room[2])
+    assert found == TrialRoom(parallel=room[0], cpus=room[1], gpus=room[2])
 
 
 @pytest.mark.parametrize(

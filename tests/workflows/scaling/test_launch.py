@@ -14,7 +14,7 @@ from tellapart.bundle import Score
 from tellapart.errors import DataError, MachineError, MissingExtra, SettingsError, TellapartError
 from tellapart.runs.result import TrainResult
 from tellapart.workflows.scaling.launch import TOLD, Launch, begin_launch
-from tellapart.workflows.scaling.telling import Retelling, Telling
+from tellapart.workflows.scaling.telling import Retelling, WritingReporter
 
 RESULT = TrainResult(
     run=Path("/runs/pets"),
@@ -89,7 +89,7 @@ def test_another_error_shows_where_it_came_from(launch: Launch) -> None:
 
 
 def test_who_is_lost_at_one_place_again_and_again_is_not_begun_once_more(launch: Launch) -> None:
-    telling = Telling(launch.folder / TOLD)
+    telling = WritingReporter(launch.folder / TOLD)
     for place in ("", "checkpoint-00001", "checkpoint-00001", "checkpoint-00002", "checkpoint-00002"):
         launch.check_gets_on(place)
         telling.began(place)
@@ -126,7 +126,7 @@ class Screen:
 
 def test_what_is_told_there_is_told_here(tmp_path: Path) -> None:
     path, screen, clock = tmp_path / TOLD, Screen(), [0.0]
-    telling = Telling(path, now=lambda: clock[0])
+    telling = WritingReporter(path, now=lambda: clock[0])
     here = Retelling(path, screen, whole=lambda: screen.seen.append("whole"))
     here.poll()  # nothing yet
     telling.began("")
@@ -161,11 +161,11 @@ def test_what_is_told_there_is_told_here(tmp_path: Path) -> None:
 def test_what_a_lost_process_left_open_is_closed(tmp_path: Path) -> None:
     path, screen = tmp_path / TOLD, Screen()
     here = Retelling(path, screen, whole=lambda: None)
-    lost = Telling(path)
+    lost = WritingReporter(path)
     lost.began("")
     with lost.step("Training", 9), lost.step("Saving", None):
         here.poll()
-        again = Telling(path)
+        again = WritingReporter(path)
         again.began("checkpoint-1")
         here.poll()
     assert screen.seen == [

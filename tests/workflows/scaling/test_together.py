@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tellapart.errors import SettingsError
-from tellapart.workflows.scaling.together import Share, share_out
+from tellapart.workflows.scaling.together import WorkerShare, share_out
 
 SMALL, LARGE = {"CPU": 2.0, "memory": 1e9}, {"CPU": 16.0}
 GPU = {"CPU": 8.0, "GPU": 2.0}
@@ -32,7 +32,7 @@ def test_shares(
 ) -> None:
     workers, cpus, gpus = given
     share = share_out(nodes, workers=asked[0], cpus=asked[1], device=device)
-    assert share == Share(workers=workers, cpus=cpus, gpus=gpus)
+    assert share == WorkerShare(workers=workers, cpus=cpus, gpus=gpus)
 
 
 @pytest.mark.parametrize(

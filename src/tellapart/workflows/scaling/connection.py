@@ -26,10 +26,12 @@ AUTO = "auto"  # the cluster that this machine is part of
 WORKER_CPUS = 0.9
 SMALL_CPUS = 0.05
 
+FEW = 5_000  # pictures, below which a machine of two cores is done before a cluster has started (docs/scale.md)
+
 _ADDRESS = re.compile(r"(ray://)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})\Z")
 _PROBE_SECONDS = 10.0
 _CONNECT_SECONDS = 30  # until a cluster must have said who it is
-_FREE_SECONDS = 120.0  # until a part of a CPU must have come free
+_FREE_SECONDS = 300.0  # until a part of a CPU must have come free
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which Ray warns of otherwise
@@ -59,6 +61,13 @@ def is_address(text: str) -> bool:
     """Whether this says where a Ray cluster is: local, auto, HOST:PORT or ray://HOST:PORT."""
     found = _ADDRESS.match(text)
     return text in (LOCAL, AUTO) or (found is not None and 0 < int(found["port"]) < 65_536)
+
+
+def told_cost(pictures: int | None = None) -> str:
+    """A sentence for who calls with fewer pictures than that, or with nobody knows how many; "" for nothing."""
+    if pictures is not None and pictures >= FEW:
+        return ""
+    return f"Ray takes tens of seconds to start: below some {FEW:,} pictures one machine without --ray is quicker."
 
 
 def check_address(text: str) -> str:

@@ -32,7 +32,7 @@ _Order = TypeVar("_Order", bound=Numbered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class TrialRoom:
     """How many work at once, and what each gets."""
 
     parallel: int
@@ -42,7 +42,7 @@ class Room:
 
 def room_for(
     nodes: Sequence[Mapping[str, float]], *, parallel: int | None, cpus: float, gpus: float | None, device: str
-) -> Room:
+) -> TrialRoom:
     """How many workers find room on machines with these resources, each with so many CPUs and GPUs or parts of them.
 
     `gpus` None: one, where there are some and the device may be one. Raises: SettingsError where there is no room, or less.
@@ -73,7 +73,7 @@ def room_for(
             f"{counted(int(cpu_count), 'CPU')} and {counted(int(gpu_count), 'GPU')} on {counted(len(nodes), 'machine')}. Ask for "
             "fewer or smaller ones, or add machines."
         )
-    return Room(parallel=parallel or fits, cpus=cpus, gpus=gpus)
+    return TrialRoom(parallel=parallel or fits, cpus=cpus, gpus=gpus)
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +89,7 @@ class Hired(Generic[_Order]):
     """So many workers of the cluster that we are connected to."""
 
     def __init__(
-        self, work: Callable[[Any], Work], facts: Any, room: Room, *, lost: Callable[[str], Any], listens: bool
+        self, work: Callable[[Any], Work], facts: Any, room: TrialRoom, *, lost: Callable[[str], Any], listens: bool
     ) -> None:
         """Each calls `work(facts)` once, and what that gives for each order.
 
@@ -99,7 +99,7 @@ class Hired(Generic[_Order]):
 
         self._ray, self._lost = ray, lost
         options = {"num_cpus": room.cpus, "num_gpus": room.gpus, "max_restarts": 0, "max_concurrency": 1}
-        self._hire = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
+        self._hire: Callable[[], Any] = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
         self._desk = _desk(ray) if listens else None
         self._asking = None if self._desk is None else self._desk.take.remote()
         self._never_came = 0

@@ -22,13 +22,20 @@ _TRIES = 4
 _STORE_BYTES = 200 * 2**20  # of shared memory: paths and results pass through it, no pictures
 _LEAST_STORE_BYTES = 80 * 2**20  # Ray takes no less
 _LOOPBACK = "127.0.0.1"
+# Read when Ray is imported, and by the processes that it starts.
+PATIENCE = {
+    # Its ports are bound to loopback, as on the other systems anyway.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Who connects does not wait for the first workers, and these may take long to be imported.
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_register_timeout_seconds": "600",
+}
 
 
 @contextlib.contextmanager
 def start_own() -> Iterator[None]:
     """Inside, `ray` is connected to it. Raises: MachineError where it does not start."""
-    # By this Ray binds its ports to loopback, as it does on the other systems anyway; it is read when Ray is imported.
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    os.environ |= PATIENCE
     import ray
 
     folder = tempfile.mkdtemp(prefix="tellapart-ray-")  # for our eyes only
@@ -45,16 +52,45 @@ def start_own() -> Iterator[None]:
         yield
 
 
+def patient() -> Any:
+    """Ray's own class of a node, of which the main process does not wait for smaller ones that are still being imported.
+
+    Those write down at which ports they listen, which are told here; Ray gives up after 15 s without.
+    """
+    from ray import _raylet
+    from ray._private.node import Node
+
+    class Patient(Node):  # type: ignore[misc]  # Ray has no types
+        """Writes them down itself."""
+
+        def start_raylet(self, *given: Any, **more: Any) -> None:
+            """As Ray's."""
+            told = self._ray_params
+            for name, port in (
+                (_raylet.METRICS_AGENT_PORT_NAME, told.metrics_agent_port),
+                (_raylet.METRICS_EXPORT_PORT_NAME, told.metrics_export_port),
+                (_raylet.DASHBOARD_AGENT_LISTEN_PORT_NAME, told.dashboard_agent_listen_port),
+                (_raylet.RUNTIME_ENV_AGENT_PORT_NAME, told.runtime_env_agent_port),
+            ):
+                _raylet.persist_port(self._session_dir, self._node_id, name, port)
+            super().start_raylet(*given, **more)
+
+    return Patient
+
+
+def told_ports() -> dict[str, int]:
+    """Free ones of loopback for the helpers of a node."""
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    return dict(zip(names, _free_ports(len(names)), strict=True))
+
+
 def _node(folder: str) -> Any:
     """The processes of one head node. Raises: MachineError."""
-    from ray._private.node import Node
     from ray._private.parameter import RayParams
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     reason: Exception | None = None
     for _ in range(_TRIES):
-        # Told ports are not waited for: the processes that listen there may be as slow as they like.
-        agent, environments, metrics, listening = _free_ports(4)
         told = RayParams(
             num_cpus=cores(),
             include_dashboard=False,
@@ -62,14 +98,11 @@ def _node(folder: str) -> Any:
             temp_dir=folder,
             no_monitor=True,
             include_log_monitor=False,
-            metrics_agent_port=agent,
-            runtime_env_agent_port=environments,
-            metrics_export_port=metrics,
-            dashboard_agent_listen_port=listening,
             dashboard_host=_LOOPBACK,
+            **told_ports(),
         )
         try:
-            return Node(told, head=True, shutdown_at_exit=True, spawn_reaper=True)
+            return patient()(told, head=True, shutdown_at_exit=True, spawn_reaper=True)
         except Exception as error:  # Ray raises a bare Exception
             reason = error
     raise MachineError(

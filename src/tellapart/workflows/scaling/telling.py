@@ -17,7 +17,7 @@ from tellapart.storage import storage_errors
 _PAUSE = 0.25  # seconds between two lines about how far a step is
 
 
-class Telling:
+class WritingReporter:
     """A Reporter that writes each thing as one line of JSON, which several processes may do one after another."""
 
     def __init__(self, path: Path, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -62,7 +62,7 @@ class Telling:
 
 
 class Retelling:
-    """Tells a Reporter here what Telling has written there."""
+    """Tells a Reporter here what WritingReporter has written there."""
 
     def __init__(self, path: Path, reporter: Reporter, *, whole: Callable[[], None]) -> None:
         """`whole` is called once the run is, before its report is written."""

@@ -23,7 +23,7 @@ _BEGUN_AGAIN = 50  # who begins again where it was lost before notices that itse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class WorkerShare:
     """What each of several processes gets."""
 
     workers: int
@@ -31,7 +31,9 @@ class Share:
     gpus: int  # 1, or 0
 
 
-def share_out(nodes: Sequence[Mapping[str, float]], *, workers: int | None, cpus: int | None, device: str) -> Share:
+def share_out(
+    nodes: Sequence[Mapping[str, float]], *, workers: int | None, cpus: int | None, device: str
+) -> WorkerShare:
     """What each of so many workers gets of machines with these resources (Ray's names: CPU, GPU), a GPU where there are some.
 
     Raises: SettingsError where there are not so many.
@@ -59,7 +61,7 @@ def share_out(nodes: Sequence[Mapping[str, float]], *, workers: int | None, cpus
             f"there are {counted(len(nodes), 'machine')}, {counted(total, 'CPU')} and {counted(there, 'GPU')}. Ask "
             "for fewer, or add machines."
         )
-    return Share(workers=workers, cpus=1 if gpus and cpus is None else max(fitting), gpus=gpus)
+    return WorkerShare(workers=workers, cpus=1 if gpus and cpus is None else max(fitting), gpus=gpus)
 
 
 def _room(nodes: Sequence[Mapping[str, float]], *, cpus: int, gpus: int) -> int:
@@ -73,7 +75,7 @@ def _room(nodes: Sequence[Mapping[str, float]], *, cpus: int, gpus: int) -> int:
 class Together:
     """Processes at work, begun in a thread of their own so that who waits can listen meanwhile."""
 
-    def __init__(self, work: Callable[[Any], Any], order: Any, share: Share, folder: Path) -> None:
+    def __init__(self, work: Callable[[Any], Any], order: Any, share: WorkerShare, folder: Path) -> None:
         """Each calls `work(order)`; what Ray keeps of it lies in `folder`, which all machines must see."""
         self._error: BaseException | None = None
         self._given: Any = None
@@ -96,7 +98,7 @@ class Together:
             ) from self._error
         return self._given
 
-    def _fit(self, work: Callable[[Any], Any], order: Any, share: Share, folder: Path) -> None:
+    def _fit(self, work: Callable[[Any], Any], order: Any, share: WorkerShare, folder: Path) -> None:
         try:
             self._given = _trainer(work, order, share, folder).fit().return_value
         except BaseException as error:
@@ -107,7 +109,7 @@ def _work(work: Callable[[Any], Any], told: Mapping[str, Any]) -> Any:
     return work(told["order"])
 
 
-def _trainer(work: Callable[[Any], Any], order: Any, share: Share, folder: Path) -> Any:
+def _trainer(work: Callable[[Any], Any], order: Any, share: WorkerShare, folder: Path) -> Any:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(_START_SECONDS))
     os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -70,7 +71,7 @@ async def _serve(
         control=options.control,
         say=say,
         engine=EngineChoice(name=options.engine, threads=_threads(options)),
-        give_back=give_freed_memory_back,
+        give_back=_give_back,
     )
     repository.start()
     service = _service(options, repository, worker)
@@ -97,6 +98,12 @@ async def _serve(
     finally:
         if looking is not None:
             looking.cancel()
+
+
+def _give_back() -> None:
+    """What a version held: what a request that failed still points to, too, which Python looks for seldom when little is asked."""
+    gc.collect()
+    give_freed_memory_back()
 
 
 def _service(options: ServeOptions, repository: Repository, worker: int) -> Service:

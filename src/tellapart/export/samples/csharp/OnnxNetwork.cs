@@ -15,7 +15,7 @@ public static class OnnxNetwork
     public static double Apart(byte[] input, int size, string golden)
     {
         var image = new DenseTensor<byte>(input, new[] { 1, size, size, 3 });
-        double most = 0;
+        double most = -1; // nothing was compared
         using (var found = Session.Run(new[] { NamedOnnxValue.CreateFromTensor("image", image) }))
         {
             foreach (var output in found)
@@ -32,7 +32,7 @@ public static class OnnxNetwork
                 }
             }
         }
-        return most;
+        return most < 0 ? double.PositiveInfinity : most;
     }
 
     static double[] Numbers(NamedOnnxValue output)
