@@ -2,11 +2,11 @@
 
     python benchmarks/serving_texts.py MODEL.onnx TEXTS.txt             # a text a line; 2 minutes
 
-Alone, texts become numbers and these run through the network, 128 at a time, a thread a core, in a process of its own. The server
-is asked for 128 texts, 16 and one at a time, by each protocol; alone and served take turns, round after round. Told are texts a
-second, and microseconds of the server's own processor time a text, which hardly hang on what else the machine does, each with its
-share of what the model alone reaches: medians of the rounds. The one who asks shares the cores (`asking`, in cores), so that on few
-cores the texts a second are less than the server could.
+Alone, texts become numbers and these run through the network, so many at a time, a thread a core, in a process of its own.
+The server is asked for as many at a time (`--sizes`), by each protocol; alone and served take turns, round after round. Told
+are texts a second, and microseconds of the server's own processor time a text, which hardly hang on what else the machine
+does, each with its share of what the model alone reaches, asked for as many texts at a time: medians of the rounds. The one
+who asks shares the cores (`asking`, in cores), so that on few cores the texts a second are less than the server could.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ from tellapart.bundle import open_model
 from tellapart.runtime import cores
 from tellapart.texts.inputs import TextInputs, as_input
 
-AT_ONCE = 128
 REQUESTS = 40  # different ones, which are asked over and over
-SIZES = (AT_ONCE, 16, 1)
+SIZES = "1000,128,8,1"
 
 
 def main() -> None:
@@ -47,21 +46,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="all of it so many times (default: 3)")
     parser.add_argument("--clients", type=int, default=4, help="who ask at a time (default: 4)")
     parser.add_argument("--workers", type=int, default=1, help="processes of the server (default: 1)")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", default=SIZES, help=f"texts at a time (default: {SIZES})")
+    parser.add_argument("--encoding", default="utf-8", help="of the texts (default: utf-8)")
+    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    lines = given.texts.read_text(encoding="utf-8").split("\n")
+    sizes = list(map(int, given.sizes.split(",")))
+    lines = given.texts.read_text(encoding=given.encoding).split("\n")
     texts = [line.rpartition("\t")[0] or line for line in lines if line.strip()]
     if given.alone:
-        print(json.dumps(run_alone(given.model, texts, given.seconds)))
+        print(json.dumps(run_alone(given.model, texts, given.alone, given.seconds)))
         return
-    rounds = [measure(given, texts) for _ in range(given.rounds)]
-    show(rounds)
+    rounds = [measure(given, texts, sizes) for _ in range(given.rounds)]
+    show(rounds, sizes)
 
 
-def measure(given: argparse.Namespace, texts: Sequence[str]) -> dict[str, dict[str, float]]:
+def measure(given: argparse.Namespace, texts: Sequence[str], sizes: Sequence[int]) -> dict[str, dict[str, float]]:
     """One round: alone, then every way to ask."""
-    command = [sys.executable, __file__, str(given.model), str(given.texts), "--alone", "--seconds", str(given.seconds)]
-    found = {"alone": json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)}
+    found = {}
+    for size in sizes:
+        further = ["--alone", str(size), "--seconds", str(given.seconds), "--encoding", given.encoding]
+        command = [sys.executable, __file__, str(given.model), str(given.texts), *further]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found[f"alone, {size}"] = json.loads(told)
     options = ("--workers", str(given.workers)) if given.workers > 1 else ()
     server = tellapart(given.model, options=options)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -71,18 +77,20 @@ def measure(given: argparse.Namespace, texts: Sequence[str]) -> dict[str, dict[s
     ):
         try:
             await_ready(server.port)
-            for way, plan in ways(server.ways, texts, Path(folder)).items():
+            for way, plan in ways(server.ways, texts, sizes, Path(folder)).items():
                 found[way] = ask(plan, process.pid, given)
         finally:
             process.terminate()
     return found
 
 
-def ways(ports: dict[str, dict[str, Any]], texts: Sequence[str], folder: Path) -> dict[str, dict[str, Any]]:
+def ways(
+    ports: dict[str, dict[str, Any]], texts: Sequence[str], sizes: Sequence[int], folder: Path
+) -> dict[str, dict[str, Any]]:
     """How to ask, by name: a plan for serving_load.py, whose files are the requests' bodies."""
     http, grpc = ports["REST"]["port"], ports["v2 gRPC"]["port"]
     found: dict[str, dict[str, Any]] = {}
-    for size in SIZES:
+    for size in sizes:
         parts = [texts[start : start + size] for start in range(0, size * REQUESTS, size)]
         parts = [list(part) for part in parts if len(part) == size]
         plain = [json.dumps({"text": part}).encode() for part in parts]
@@ -143,12 +151,12 @@ def _seconds_of_all(process: int) -> float:
     return seconds_of(process) + sum(map(seconds_of, map(int, children)))
 
 
-def run_alone(path: Path, texts: Sequence[str], seconds: float) -> dict[str, float]:
-    """Texts a second of the model alone with a thread a core, and its processor time a text."""
+def run_alone(path: Path, texts: Sequence[str], size: int, seconds: float) -> dict[str, float]:
+    """Texts a second of the model alone, `size` at a time, with a thread a core, and its processor time a text."""
     model = open_model(path)
     inputs = model.inputs
     assert isinstance(inputs, TextInputs)
-    batches = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
+    batches = [texts[start : start + size] for start in range(0, len(texts) - size + 1, size)]
     outputs = ANSWERINGS[model.manifest.task].outputs
 
     def one(thread: int, end: float) -> int:
@@ -166,16 +174,17 @@ def run_alone(path: Path, texts: Sequence[str], seconds: float) -> dict[str, flo
     return {"texts_a_second": done / seconds, "microseconds": 1e6 * (time.process_time() - begun) / done}
 
 
-def show(rounds: Sequence[dict[str, dict[str, float]]]) -> None:
+def show(rounds: Sequence[dict[str, dict[str, float]]], sizes: Sequence[int]) -> None:
     """The medians as a table, with their shares of the model alone."""
-    names = list(rounds[0])
-    alone = {key: statistics.median(one["alone"][key] for one in rounds) for key in ("texts_a_second", "microseconds")}
+    names = sorted(rounds[0], key=lambda name: sizes.index(int(name.rpartition(", ")[2])))
     print(
         f"{'':<18}{'texts/s':>10}{'of alone':>10}{'us/text':>10}{'of alone':>10}{'p50 ms':>9}{'p99 ms':>9}{'asking':>8}"
     )
     for name in names:
         middle = {key: statistics.median(one[name][key] for one in rounds) for key in rounds[0][name]}
         rate, cost = middle["texts_a_second"], middle["microseconds"]
+        same = [one[f"alone, {name.rpartition(', ')[2]}"] for one in rounds]
+        alone = {key: statistics.median(one[key] for one in same) for key in ("texts_a_second", "microseconds")}
         row = f"{name:<18}{rate:>10,.0f}{rate / alone['texts_a_second']:>10.0%}{cost:>10.1f}{alone['microseconds'] / cost:>10.0%}"
         more = (middle.get(key) for key in ("p50_ms", "p99_ms", "generator_cores"))
         print(row + "".join(f"{one:>9.2f}" for one in more if one is not None), flush=True)

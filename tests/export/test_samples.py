@@ -17,7 +17,7 @@ from tellapart.answers.answering import Placement
 from tellapart.answers.table import ANSWERINGS
 from tellapart.answers.tiling import merging_of, tile_places
 from tellapart.errors import SettingsError
-from tellapart.export.samples import SAMPLES, check_languages, read_sample, write_samples
+from tellapart.export.samples import SAMPLES, TEXT_SAMPLES, check_languages, read_sample, told_tests, write_samples
 from tellapart.preprocessing import Preprocessing
 from tellapart.record_parts import AbstentionRecord, Score
 from tellapart.records import ClassificationRecord, DetectionRecord, MultilabelRecord, SegmentationRecord
@@ -229,3 +229,13 @@ def test_languages_are_named_as_people_do() -> None:
 def test_every_sample_stands_alone(language: str) -> None:
     for name, text in read_sample(SAMPLES[language].folder).items():
         assert "from tellapart" not in text, name
+
+
+def test_how_each_sample_tests_itself_is_told_with_and_without_the_network() -> None:
+    python, java = told_tests(["python", "java"]).splitlines()
+    assert python == "- python: `cd python && python self_test.py` (needs numpy, Pillow, onnxruntime)"
+    assert java == (
+        "- java: `cd java && javac SelfTest.java && java SelfTest` (needs Java 17 or newer); the network, too: "
+        "`javac -cp onnxruntime.jar *.java && java -cp onnxruntime.jar:. SelfTest`"
+    )
+    assert "-DWITH_ONNXRUNTIME" in told_tests(["c++"], TEXT_SAMPLES)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tellapart.errors import PictureError
-from tellapart.serving.batches import BatchTimes, Outputs
+from tellapart.serving.batches import BatchTimes, OutputColumns, Outputs
 from tellapart.serving.batching import Batcher
 from tellapart.serving.refusals import Late, Overloaded, Stopping, TooLarge
 
@@ -37,7 +37,7 @@ class Clock:
 class Doubling:
     """Pictures are numbers; the outputs are twice and three times as much. `gate` holds it up."""
 
-    tiled, many = False, 1
+    tiled, many, together, item = False, 1, 1, "picture"
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -321,7 +321,7 @@ def test_a_queue_that_stands_is_kept_short_in_time() -> None:
             burst = [asyncio.create_task(one.submit(network, [n], timeout=PATIENCE)) for n in (1, 2)]
             await entered(one, 2)  # a burst is taken
             clock.seconds = 0.65
-            with pytest.raises(Overloaded, match=r"a picture waits 800 ms now, and at most 200 ms is allowed\. Send"):
+            with pytest.raises(Overloaded, match=r"a request waits 800 ms now, and at most 200 ms is allowed\. Send"):
                 one.check_room(1)
             with pytest.raises(Overloaded):
                 await one.submit(network, [3], timeout=PATIENCE)
@@ -386,7 +386,7 @@ def test_who_would_be_late_is_told_before_it_is_begun() -> None:
             first = await held_up(one, network)
             second = asyncio.create_task(one.submit(network, [1], timeout=PATIENCE))
             await entered(one, 1)
-            with pytest.raises(Overloaded, match=r"a picture waits 50 ms now, and this request allows 10 ms"):
+            with pytest.raises(Overloaded, match=r"a request waits 50 ms now, and this one allows 10 ms"):
                 await one.submit(network, [2], timeout=0.01)
             network.gate.set()
             await asyncio.gather(first, second)
@@ -454,6 +454,85 @@ def test_nothing_asked_is_nothing_answered() -> None:
     async def main() -> None:
         async with batcher() as one:
             assert await one.submit(Doubling(), [], timeout=PATIENCE) == Outputs(rows=(), beside=(), errors=())
+
+    asyncio.run(main())
+
+
+class Together(Doubling):
+    """Four inputs together; halves come back, and what is broken has its reason."""
+
+    together, many = 4, 2
+
+    def run_columns(self, inputs: Sequence[Any]) -> OutputColumns:
+        read = [one for one in inputs if one != "broken"]
+        errors = tuple("not a number" if one == "broken" else "" for one in inputs)
+        self.ran.append(list(inputs))
+        self.entered.release()
+        assert self.gate.wait(PATIENCE)
+        if 99 in read:
+            raise MemoryError("no memory")
+        arrays = {"twice": np.array([2 * one for one in read])} if read else {}
+        return OutputColumns(arrays=arrays, beside=tuple(f"beside {one}" for one in read), errors=errors)
+
+
+def told(columns: Outputs | OutputColumns) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
+    assert isinstance(columns, OutputColumns)
+    return columns.arrays["twice"].tolist() if columns.arrays else [], columns.beside, columns.errors
+
+
+def test_columns_of_several_batches_come_back_in_order() -> None:
+    async def main() -> None:
+        network = Together()
+        async with batcher(max_batch=2) as one:
+            found = await one.submit(network, [1, "broken", *range(2, 9)], timeout=PATIENCE)
+        numbers, beside, errors = told(found)
+        assert numbers == [2, *(2 * number for number in range(2, 9))]
+        assert beside == tuple(f"beside {number}" for number in range(1, 9))
+        assert errors == ("", "not a number", *[""] * 7)
+        assert list(map(len, network.ran)) == [4, 4, 1]
+
+    asyncio.run(main())
+
+
+def test_requests_share_columns_and_each_gets_its_own() -> None:
+    async def main() -> None:
+        network, seen = Together(), []
+        async with batcher(max_batch=4, observe=lambda _, times: seen.append(times)) as one:
+            first = await held_up(one, network)
+            asked = [["broken"], [1, "broken", 2], [3, 4, 5]]
+            others = [asyncio.create_task(one.submit(network, part, timeout=PATIENCE)) for part in asked]
+            await entered(one, 7)
+            network.gate.set()
+            await first
+            answers = [told(found) for found in await asyncio.gather(*others)]
+        assert answers == [
+            ([], (), ("not a number",)),
+            ([2, 4], ("beside 1", "beside 2"), ("", "not a number", "")),
+            ([6, 8, 10], ("beside 3", "beside 4", "beside 5"), ("", "", "")),
+        ]
+        assert network.ran == [[0], ["broken", 1, "broken", 3, 4, 2, 5]]
+        assert [(times.pictures, times.counts) for times in seen] == [(1, (1,)), (7, (1, 2, 2, 1, 1))]
+        assert seen[1].waited_in_all == pytest.approx(7 * seen[1].waited[0], rel=1)
+
+    asyncio.run(main())
+
+
+def test_columns_that_fail_or_come_too_late_fail_their_request_alone() -> None:
+    async def main() -> None:
+        network = Together()
+        async with batcher() as one:
+            with pytest.raises(MemoryError):
+                await one.submit(network, [99], timeout=PATIENCE)
+            network.gate.clear()
+            first = asyncio.create_task(one.submit(network, [1], timeout=PATIENCE))
+            while not network.ran or network.ran[-1] != [1]:
+                await asyncio.sleep(0.001)
+            with pytest.raises(Late, match=r"not there within 0\.1 s"):
+                await one.submit(network, [7], timeout=0.1)
+            network.gate.set()
+            await first
+            assert told(await one.submit(network, [8], timeout=PATIENCE))[0] == [16]
+        assert network.ran == [[99], [1], [8]]
 
     asyncio.run(main())
 

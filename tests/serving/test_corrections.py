@@ -153,11 +153,11 @@ def scan_of_two(folder: Path) -> Listing:
             "label is 'x', which is none of the classes of 'single'. They are: blue, green, 红色.",
         ),
         ([png((1, 2, 3))], {}, "label is '', which is none of the classes"),
-        ([], {"label": "blue"}, "the form holds 0 files; a correction is about one picture. Send one."),
+        ([], {"label": "blue"}, "the form holds 0 files; a correction is about one. Send one."),
         (
             [png((1, 2, 3))] * 2,
             {"label": "blue"},
-            "the form holds 2 files; a correction is about one picture. Send one.",
+            "the form holds 2 files; a correction is about one. Send one.",
         ),
         ([png((1, 2, 3))], {"label": "blue", "model": "nobody"}, "there is no model 'nobody'"),
     ],

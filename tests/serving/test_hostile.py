@@ -273,5 +273,5 @@ def test_one_long_text_does_not_make_all_elements_long() -> None:
 def test_binary_files_are_as_many_as_their_shape_says() -> None:
     raw = struct.pack("<I", 2) + b"ab"
     head = json.dumps({"inputs": [{**FILE, "shape": [4_194_304], "parameters": {"binary_data_size": 6}}]}).encode()
-    with pytest.raises(TellapartError, match="4,194,304 pictures in one request; at most 1,024"):
+    with pytest.raises(TellapartError, match="4,194,304 inputs in one request; at most 1,024"):
         read_infer(head + raw, str(len(head)))

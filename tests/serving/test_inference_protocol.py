@@ -170,7 +170,7 @@ def test_a_server_without_control_says_so(shared: Running) -> None:
     [
         (b"", 400, "the body is not JSON"),
         ({}, 400, "the request has no list of `inputs`"),
-        ({"inputs": []}, 400, "the inputs are none; there must be one, named 'image'."),
+        ({"inputs": []}, 400, "the inputs are none; there must be one, named 'image', or 'text' of texts."),
         ({"inputs": [{**tensor([], [0]), "name": "x"}]}, 400, "the inputs are 'x'; there must be one"),
         ({"inputs": [5]}, 400, "the request has no list of `inputs`"),
         ({"inputs": [tensor(["x"], "1")]}, 400, "input 'image' has shape 1; it must be a list of sizes"),
@@ -179,11 +179,11 @@ def test_a_server_without_control_says_so(shared: Running) -> None:
         (
             {"inputs": [tensor(["eA=="] * 4, [2, 2])]},
             400,
-            "input 'image' is BYTES [2, 2]; picture files come as BYTES [N].",
+            "input 'image' is BYTES [2, 2]; files and texts come as BYTES [N].",
         ),
-        ({"inputs": [tensor(["eA=="], [])]}, 400, "input 'image' is BYTES []; picture files come as BYTES [N]."),
+        ({"inputs": [tensor(["eA=="], [])]}, 400, "input 'image' is BYTES []; files and texts come as BYTES [N]."),
         ({"inputs": [tensor(["eA=="], [1, 1])]}, 400, "picture 1 of 1 cannot be used"),
-        ({"inputs": [tensor(["%"], [1])]}, 400, "a picture that is not base64"),
+        ({"inputs": [tensor(["%"], [1])]}, 400, "a file that is not base64"),
         ({"inputs": [tensor([5], [1])]}, 400, "holds '5'; a picture file in JSON is a string in base64"),
         ({"inputs": [tensor("x", [1])]}, 400, "input 'image' has no list of data"),
         ({"inputs": [tensor([0] * 9, [1, 2, 2, 3], "UINT8")]}, 400, "of shape [1, 2, 2, 3] needs 12 numbers; 9 came"),
@@ -200,7 +200,7 @@ def test_a_server_without_control_says_so(shared: Running) -> None:
         ({"inputs": [tensor(["eA=="], [1])], "outputs": [5]}, 400, "`outputs` must be a list of objects"),
         ({"inputs": [tensor(["eA=="], [1])]}, 400, "picture 1 of 1 cannot be used: not a picture in a known format."),
         ({"inputs": [tensor(None, [1], binary_data_size=9)]}, 400, "says `binary_data_size` 9; 0 bytes"),
-        ({"inputs": [tensor([0] * 0, [1025, 0, 2, 3], "UINT8")]}, 413, "1,025 pictures in one request"),
+        ({"inputs": [tensor([0] * 0, [1025, 0, 2, 3], "UINT8")]}, 413, "1,025 inputs in one request"),
     ],
 )
 def test_what_is_wrong_is_said(shared: Running, body: Any, status: int, words: str) -> None:

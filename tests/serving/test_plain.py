@@ -126,7 +126,13 @@ def test_a_heatmap_comes_when_asked_for(
             400,
             "explain is 'maybe'; it must be true or false.",
         ),
-        ("/predict?model=single", b"", "image/png", 400, "the body is empty. Send multipart/form-data, or the bytes"),
+        (
+            "/predict?model=single",
+            b"",
+            "image/png",
+            400,
+            "the body is empty. Send multipart/form-data, JSON, or the bytes",
+        ),
         ("/predict?model=single", b"{}", "application/json", 400, "the JSON holds nothing; /predict takes {"),
         ("/predict?model=single", b"x", "multipart/form-data", 400, "the multipart body cannot be read"),
         ("/predict?model=single", b"--a--\r\n", "multipart/form-data; boundary=a", 400, "the form holds no file."),
@@ -154,7 +160,7 @@ def test_a_body_over_the_limit_is_refused_announced_or_not(start: Start) -> None
     for body in (b"x" * 1001, iter([b"x" * 600, b"x" * 600])):
         reply = server.post("/predict?model=single", body)
         assert reply.status == 413
-        assert "at most 1,000 are taken. Send smaller pictures, or fewer." in reply.json["error"]
+        assert "at most 1,000 are taken. Send less in one request." in reply.json["error"]
         assert reply.headers["connection"] == "close"
 
 

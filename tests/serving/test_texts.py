@@ -155,3 +155,49 @@ def test_more_texts_than_pictures_may_wait(server: Running) -> None:
     assert len(rows) == 400
     refused = server.post("/v1/models/mood:predict", {"instances": TEXTS * 1000})
     assert refused.status in (400, 413)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/v1/models/mood:predict", {"instances": []}, "`instances` must be a list of at least one text."),
+        ("/v1/models/mood:predict", {"inputs": []}, "`inputs` must be a list, or an object that holds one as 'text'."),
+        ("/v1/models/mood:predict", {"instances": ["fine", ""]}, "text 2 of 2 cannot be used: empty"),
+        ("/v1/models/mood:classify", {"examples": []}, 'a classify request holds `examples`: [{"text": "..."}].'),
+        ("/v2/models/mood/infer", {"inputs": []}, "there must be one, named 'image', or 'text' of texts."),
+        (
+            "/v2/models/mood/infer",
+            {"inputs": [{"name": "text", "datatype": "UINT8", "shape": [1, 1, 1, 3], "data": [0, 0, 0]}]},
+            "input 'text' is UINT8 [1, 1, 1, 3]; texts come as BYTES [N].",
+        ),
+        (
+            "/v2/models/mood/infer",
+            {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": [3]}]},
+            "input 'text' holds '3'; a text in JSON is a string.",
+        ),
+        ("/predict", {"text": ""}, "no text can be used. The first: empty"),
+        ("/predict?explain=true", {"text": ["fine"] * 17}, "17 texts to explain; at most 16 in one request."),
+        ("/predict", {"x": ""}, '{"text": "..."}, a text, or a list of them.'),
+        ("/predict", b"", "the body is empty. Send multipart/form-data, JSON, or the bytes of one file."),
+    ],
+)
+def test_refusals_speak_of_texts(start: Start, model_file: Path, path: str, body: object, said: str) -> None:
+    server = start(f"mood={model_file}", explain=make_explainer())
+    refused = server.post(path, body, **({"Content_Type": "application/json"} if body else {}))
+    assert refused.status == 400
+    assert said in refused.json["error"]
+
+
+def test_texts_that_cannot_be_read_stand_between_those_that_can(server: Running, model_file: Path) -> None:
+    wanted = tellapart.load(model_file).predict([TEXTS[0], TEXTS[1]])
+    asked = {"text": [TEXTS[0], "\u200b", TEXTS[1]]}
+    rows = server.post("/predict?top=2", asked, Content_Type="application/json").json["predictions"]
+    assert [row.get("label") for row in rows] == [wanted.labels[0], None, wanted.labels[1]]
+    assert rows[1]["error"].startswith("empty: nothing is left of it")
+    assert list(rows[0]) == ["file", "label", "probability", "classes", "set", "unknown", "novelty", "warning"]
+    counts = server.get("/v2/models/mood/stats").json["model_stats"][0]
+    assert counts["inference_stats"]["queue"]["count"] >= 3
+    assert (
+        'tellapart_pictures_total{model="mood",outcome="unreadable",version="1"}'
+        in server.get("/metrics").body.decode()
+    )

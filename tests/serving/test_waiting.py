@@ -23,8 +23,8 @@ def line(**options: Any) -> WaitingLine[str]:
     return WaitingLine(**{"threads": 2, "limit": 100, "max_wait": 0.1, "max_batch": 8, "max_delay": 0.0, **options})
 
 
-def names(taken: list[tuple[str, int]]) -> str:
-    return " ".join(f"{name}{index}" for name, index in taken)
+def names(taken: list[tuple[str, int, int]]) -> str:
+    return " ".join(f"{name}{index}" for name, first, count in taken for index in range(first, first + count))
 
 
 def test_requests_take_turns_a_picture_each() -> None:
@@ -40,20 +40,31 @@ def test_requests_take_turns_a_picture_each() -> None:
 
 def test_texts_count_for_less_than_pictures() -> None:
     one, texts = line(limit=10), Network()
-    one.join("a", texts, 150, now=0, many=16)
+    one.join("a", texts, 150, now=0, many=16, item="text")
     assert one.next_size(share=2, seconds=math.inf) == 75
-    with pytest.raises(Overloaded, match="150 pictures are waiting, and at most 10 may"):
+    with pytest.raises(Overloaded, match="150 texts are waiting, and at most 160 may"):
         one.check(11, now=0, many=16)
     one.check(10, now=0, many=16)
-    with pytest.raises(Overloaded, match="at most 10 may"):
+    with pytest.raises(Overloaded, match="150 texts are waiting"):
         one.check(1, now=0)
-    assert len(one.take(120)) == 120
+    assert one.take(120) == [("a", 0, 120)]
     assert one.next_size(share=8, seconds=math.inf) == 16, "fewer take as long"
     assert one.next_size(share=8, seconds=0.0) == 16, "nothing is known of how long they take"
     one.take(20)
     assert one.next_size(share=2, seconds=math.inf) == 10
     one.join("c", texts, 300, now=0, many=16)
     assert one.next_size(share=1, seconds=math.inf) == 128
+
+
+def test_texts_take_turns_sixteen_at_a_time_and_are_not_shared_by_threads() -> None:
+    one, texts = line(), Network()
+    one.join("a", texts, 40, now=0, many=16, together=128)
+    one.join("b", texts, 20, now=0, many=16, together=128)
+    assert one.next_size(share=2, seconds=math.inf) == 60
+    assert one.take(44) == [("a", 0, 16), ("b", 0, 16), ("a", 16, 12)]
+    assert one.pictures == 16
+    assert one.take(100) == [("b", 16, 4), ("a", 28, 12)]
+    assert not one
 
 
 def test_many_single_pictures_starve_no_large_request() -> None:
@@ -65,7 +76,7 @@ def test_many_single_pictures_starve_no_large_request() -> None:
     for number in range(3, 9):  # for each that is done another one comes
         order += one.take(1)
         one.join(f"single{number}-", network, 1, now=0)
-    turns = [at for at, (name, _) in enumerate(order) if name == "large"]
+    turns = [at for at, (name, _, _) in enumerate(order) if name == "large"]
     assert turns == [0, 4]  # every time that the four others had theirs
 
 
@@ -106,7 +117,7 @@ def test_a_burst_is_taken_and_a_standing_queue_is_not() -> None:
         one.join(str(number), network, 1, now=5.0)
     one.check(1, now=5.09)
     with pytest.raises(
-        Overloaded, match=r"^a picture waits 300 ms now, and at most 100 ms is allowed\. Send .* again later\.$"
+        Overloaded, match=r"^a request waits 300 ms now, and at most 100 ms is allowed\. Send .* again later\.$"
     ):
         one.check(1, now=5.11)
     one.take(20)
@@ -138,7 +149,7 @@ def test_without_a_bound_four_pictures_a_thread_may_wait_and_fifty_milliseconds(
         one.join("more", network, 1, now=0)
     one.check(1, now=9)
     one.join("one too many", network, 1, now=0)
-    with pytest.raises(Overloaded, match="a picture waits"):
+    with pytest.raises(Overloaded, match="a request waits"):
         one.check(1, now=9)
 
 
@@ -158,7 +169,7 @@ def test_a_request_that_would_be_late_is_not_begun() -> None:
     one, network = line(), Network()
     one.learn(network, seconds=0.1, pictures=1)
     one.join("a", network, 1, now=0)
-    with pytest.raises(Overloaded, match=r"^a picture waits 50 ms now, and this request allows 20 ms\. Send"):
+    with pytest.raises(Overloaded, match=r"^a request waits 50 ms now, and this one allows 20 ms\. Send"):
         one.check(1, now=0, patience=0.02)
     one.check(1, now=0, patience=0.06)
 
@@ -212,7 +223,7 @@ def simulate(load: float, *, threads: int = 2, seconds: float = 0.012, count: in
             except Overloaded:
                 refused += 1
         while one and len(running) < threads:
-            (came, _), *more = one.take(one.next_size(share=threads, seconds=0.005))
+            (came, _, _), *more = one.take(one.next_size(share=threads, seconds=0.005))
             assert not more
             spent = seconds * chance.uniform(0.7, 1.3)
             heapq.heappush(running, (now + spent, spent, came))
@@ -240,3 +251,16 @@ def test_networks_that_are_gone_are_forgotten() -> None:
     del network
     gc.collect()
     assert len(one._lanes) == 0
+
+
+def test_a_thread_that_does_not_get_on_with_its_batch_is_a_sign_before_it_is_done() -> None:
+    one, network = line(threads=1), Network()
+    one.learn(network, seconds=0.01, pictures=1)
+    one.begin(7, network, pictures=2, now=0)
+    for name in "abc":
+        one.join(name, network, 1, now=0)
+    one.check(1, now=3.0, patience=5.0)  # three wait, and each would take 1.5 s
+    with pytest.raises(Overloaded, match=r"a request waits 6\.0 s now, and this one allows 5\.0 s"):
+        one.check(1, now=4.0, patience=5.0)
+    one.end(7)
+    one.check(1, now=4.0, patience=5.0)

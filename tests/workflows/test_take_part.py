@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import socket
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +22,8 @@ from tellapart.workflows.scaling.launch import TOLD, begin_launch
 from tellapart.workflows.scaling.telling import WritingReporter
 from tellapart.workflows.take_part import TrainingOrder, _opened, begun_run, take_part
 
+from ..walk.conftest import save_digits  # noqa: TID252
+
 
 @pytest.fixture
 def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingOrder:
@@ -28,7 +35,7 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingOrder:
     launch = begin_launch(tmp_path / "runs", tmp_path / "cache")
     return TrainingOrder(
         launch=launch,
-        settings=settings,
+        given=settings.model_dump(mode="json", exclude_unset=True),
         run=None,
         changes={},
         seen=tuple(map(str, launch.tokens)),
@@ -83,3 +90,54 @@ def test_a_run_that_is_gone_on_with_is_that_run(order: TrainingOrder, tmp_path: 
     assert begun_run(replace(order, run=tmp_path / "runs" / "pets-1")) == tmp_path / "runs" / "pets-1"
     with pytest.raises(SettingsError):
         _opened(replace(order, run=tmp_path / "runs" / "pets-1"))
+
+
+PART = """
+import pickle, sys
+from pathlib import Path
+from tellapart.workflows.take_part import take_part
+print(take_part(pickle.loads(Path(sys.argv[1]).read_bytes())))
+"""
+
+
+@pytest.mark.long
+def test_begun_again_after_a_kill_it_gives_the_same_run(own_cache: Path, tmp_path: Path) -> None:
+    """As Ray begins processes again, without Ray: one is killed, the next finds its run and goes on."""
+    save_digits(tmp_path / "digits", each=20)
+    network = {"size": 16, "channels": 1, "blocks": [{"filters": 4}]}
+    loop = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01}
+    given = {"data": str(tmp_path / "digits"), "strategy": "scratch", "device": "cpu", "report": False}
+    runs = []
+    for name, killed in (("undisturbed", False), ("killed", True)):
+        out = tmp_path / name
+        settings = make_settings({**given, "out": str(out), "network": network, "loop": loop})
+        launch = begin_launch(out, own_cache)
+        seen = tuple(map(str, launch.tokens))
+        order = TrainingOrder(
+            launch=launch,
+            given=settings.model_dump(mode="json", exclude_unset=True),
+            run=None,
+            changes={},
+            seen=seen,
+            cache=str(own_cache),
+            on_cpu=True,
+        )
+        (tmp_path / "order").write_bytes(pickle.dumps(order))
+        for again in (False, True) if killed else (True,):
+            process = subprocess.Popen([sys.executable, "-c", PART, str(tmp_path / "order")], stdout=subprocess.PIPE)
+            while not again and process.poll() is None and not list(out.glob("*/checkpoints/checkpoint-00001*")):
+                time.sleep(0.005)
+            if not again:
+                process.kill()
+            said, _ = process.communicate()
+        assert (process.returncode, said) == (0, b"None\n")
+        result = launch.result()
+        assert result is not None
+        assert len(launch.began()) == 1 + killed
+        assert [path.parent for path in out.glob("digits-*/recipe.toml")] == [result.run]  # one run, not two
+        runs.append(result)
+    events = [json.loads(line)["event"] for line in (runs[1].run / "log.jsonl").read_text().splitlines()]
+    assert events.count("started") == events.count("resumed") == 1
+    for file in ("weights.safetensors", "predictions.csv"):
+        assert (runs[0].run / file).read_bytes() == (runs[1].run / file).read_bytes()
+    assert runs[0].scores == runs[1].scores

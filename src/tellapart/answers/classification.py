@@ -25,6 +25,7 @@ from tellapart.answers.answering import (
     told_warning,
     warning_tensor,
 )
+from tellapart.answers.class_rows import Figures, class_rows
 from tellapart.answers.deciding import prediction_sets, unknown_pictures
 from tellapart.answers.pictures import AT_ONCE, prepare_picture, stack_pictures
 from tellapart.answers.predictions import Predictions, build_predictions, set_cell
@@ -164,6 +165,10 @@ class Classification:
             "novelty": None if answer.novelty is None else figure(answer.novelty),
             "warning": answer.warning or None,
         }
+
+    def rows(self, answers: ClassAnswers, *, top: int, figures: Figures) -> list[dict[str, Any]]:
+        """`row` of each answer, but for its path and its error; all at once."""
+        return class_rows(answers, top=top, figures=figures)
 
     def read(self, row: Mapping[str, Any], *, path: str, classes: tuple[str, ...], told: Told) -> ClassAnswer:
         """The answer that a row with every class tells. Raises: OtherClasses; KeyError, TypeError, ValueError for no such row."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +24,47 @@ _MARK = "\ufeff"  # of byte order, which some programs write before all else
 _CUT = f"of its letters the first {MOST_LETTERS:,} alone are looked at"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTexts:
+    """What could be read of N texts, M, and why the others could not."""
+
+    texts: list[str]  # M, in order
+    places: tuple[Placement, ...]  # M
+    errors: tuple[str, ...]  # N; "" where it could be read
+
+
 def prepare_text(
     data: PictureData, inputs: InputRecord, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[Any], Placement]:
     """A text, or the bytes of one in UTF-8, as an array of one str. Raises: PictureError for no text, or an empty one."""
+    text, place = _read(data, inputs)
+    return np.array(text, dtype=object), place
+
+
+def prepare_texts(given: Iterable[PictureData], inputs: InputRecord) -> ReadTexts:
+    """The same of many, with an error in place of what cannot be read."""
+    texts: list[str] = []
+    places: list[Placement] = []
+    errors: list[str] = []
+    short, usual = _short(inputs), _placed(0, "")
+    for data in given:
+        # A good text, as most are: nothing of it is asked that takes long.
+        if type(data) is str and data[:1].isalnum() and len(data) <= short:
+            texts.append(data)
+            places.append(usual)
+            errors.append("")
+            continue
+        try:
+            text, place = _read(data, inputs)
+            texts.append(text)
+            places.append(place)
+            errors.append("")
+        except PictureError as error:
+            errors.append(str(error))
+    return ReadTexts(texts=texts, places=tuple(places), errors=tuple(errors))
+
+
+def _read(data: PictureData, inputs: InputRecord) -> tuple[str, Placement]:
     if isinstance(data, bytes):
         try:
             data = data.decode().removeprefix(_MARK)
@@ -36,7 +74,13 @@ def prepare_text(
         raise PictureError("pixels, and the model takes texts")
     if not data[:1].isalnum() and not clean(data):
         raise PictureError("empty: nothing is left of it without blanks and unseen characters")
-    return np.array(data, dtype=object), _placed(len(data), _remark(data, inputs))
+    return data, _placed(len(data), _remark(data, inputs))
+
+
+def _short(inputs: InputRecord) -> int:
+    """Of so many letters nothing is left out."""
+    words = inputs.words if isinstance(inputs, TextInputs) else None
+    return MOST_LETTERS if words is None else min(words.window, MOST_LETTERS)
 
 
 @functools.lru_cache(maxsize=4096)  # making one takes longer than all else that is done here

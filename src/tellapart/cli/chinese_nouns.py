@@ -102,7 +102,8 @@ BENDING: Mapping[str, str] = {
 }
 # What stands before a placeholder of what people type (a flag, a setting's name, what kind of name it is), and behind it.
 _BEFORE_TYPED = re.compile(
-    r"(--[a-z][a-z-]*[ =]|[\w.\]]=+|[\w.] = |/|\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
+    r"(--[a-z][a-z-]*[ =]|[\w.\]]==?|[\w.] = |/|"
+    r"\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
 )
 _BEHIND_TYPED = re.compile(r"[/=]|\.[a-z]")
 

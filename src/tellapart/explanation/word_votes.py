@@ -25,7 +25,8 @@ _WORDS = re.compile(r"\s*\S+")
 _LEAST = 1e-12  # of a probability
 
 Chances = Callable[[Sequence[str]], NDArray[np.float32]]  # N cleaned texts -> probabilities [N, K]
-Table = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+# Votes, squares, biases, and which n-grams are of another writing.
+Table = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,9 @@ class TextVotes:
 
 
 def read_table(model: Model) -> Table | None:
-    """Votes [F, K], squares [F] and biases [K] of the file of a classifier of n-grams; None where it cannot be read so."""
+    """Votes [F, K], squares [F], biases [K] and, where it has some, which n-grams are of another writing, [F], of the file of a
+    classifier of n-grams; None where it cannot be read so.
+    """
     grams = model.inputs.grams if isinstance(model.inputs, TextInputs) else None
     if importlib.util.find_spec("onnx") is None or grams is None or not model.path.is_file():
         return None
@@ -50,15 +53,16 @@ def read_table(model: Model) -> Table | None:
         return None
     table, bias = (numpy_helper.to_array(there[name]) for name in ("table", "classifier.bias"))
     known, classes = len(grams.known), len(model.manifest.classes)
-    if table.shape != (grams.rows, classes + 2):
+    if table.shape not in ((grams.rows, classes + 2), (grams.rows, classes + 3)):
         return None
     numbers = table[:known].astype(np.float32, copy=False)
-    return numbers[:, :classes], numbers[:, classes], bias.astype(np.float32, copy=False)
+    other = numbers[:, classes + 2] > 0 if table.shape[1] > classes + 2 else None
+    return numbers[:, :classes], numbers[:, classes], bias.astype(np.float32, copy=False), other
 
 
 def exact_votes(text: str, inputs: GramInputs, table: Table, *, chosen: int, other: int) -> TextVotes:
     """Of a cleaned text, for class `chosen` over `other`."""
-    votes, squares, bias = table
+    votes, squares, bias, _ = table
     letters = letter_votes(text, inputs, votes=votes, squares=squares)
     return TextVotes(
         words=[

@@ -25,6 +25,8 @@ from tellapart.serving.openapi import describe
 from tellapart.serving.page_text import Words
 from tellapart.serving.service import Service
 
+_ASKED_MOST = ("predict", "infer", "classify")  # names of routes
+
 
 def build_app(
     service: Service,
@@ -52,6 +54,7 @@ def build_app(
         "operations": _operations(service),
     }
     every = [route for routes in parts.values() for route in routes]
+    every.sort(key=lambda route: _name(route) not in _ASKED_MOST)
     app = Starlette(routes=every, exception_handlers=handlers("See /openapi.json."))
     app.router.redirect_slashes = False
     room = Room(requests=limits.requests, body_bytes=limits.body_bytes)
@@ -84,15 +87,17 @@ class _Operations:
 
     def __init__(self, parts: Mapping[str, Sequence[BaseRoute]]) -> None:
         self._parts = parts
+        self._known = {
+            endpoint: (protocol, _name(route))
+            for protocol, routes in reversed(list(parts.items()))
+            for route in reversed(routes)
+            if (endpoint := getattr(route, "endpoint", None)) is not None
+        }
 
     def __call__(self, scope: Scope) -> tuple[str, str]:
         if "endpoint" not in scope:  # refused at the door, or no route
             return self._find(scope)
-        for protocol, routes in self._parts.items():
-            for route in routes:
-                if getattr(route, "endpoint", None) is scope["endpoint"]:
-                    return protocol, _name(route)
-        return "other", "none"
+        return self._known.get(scope["endpoint"], ("other", "none"))
 
     def _find(self, scope: Scope) -> tuple[str, str]:
         for protocol, routes in self._parts.items():

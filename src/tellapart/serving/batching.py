@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import PictureError
-from tellapart.serving.batches import BatchTimes, Network, Observer, Outputs, QueuedRequest, TakenBatch
+from tellapart.serving.batches import BatchTimes, Network, Observer, OutputColumns, Outputs, QueuedRequest, TakenBatch
 from tellapart.serving.own_core import OwnCore, yield_to_others
 from tellapart.serving.refusals import Late, Stopping, TooLarge
+from tellapart.serving.settling import answer, joined, parted, settle, settle_spans
 from tellapart.serving.waiting import WaitingLine
 
 BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobody asked for a delay
@@ -82,8 +83,8 @@ class Batcher:
         with self._changed:
             self._check(count, now=self._now())
 
-    async def submit(self, network: Network, pictures: Sequence[Any], *, timeout: float) -> Outputs:
-        """Run `pictures` through `network`; several batches may share the work.
+    async def submit(self, network: Network, pictures: Sequence[Any], *, timeout: float) -> Outputs | OutputColumns:
+        """Run `pictures` through `network`; several batches may share the work. OutputColumns of one that takes many together.
 
         All of a request is taken or nothing. `timeout` is in seconds.
         Raises: TooLarge, Overloaded, Stopping before anything is begun; Late when the deadline passes.
@@ -95,9 +96,7 @@ class Batcher:
             async with asyncio.timeout(timeout):
                 return await request.answer
         except TimeoutError:
-            raise Late(
-                f"the answer was not there within {timeout:g} s. Send fewer pictures, or allow more time."
-            ) from None
+            raise Late(f"the answer was not there within {timeout:g} s. Send less, or allow more time.") from None
         finally:
             request.given_up = True
             # What is raised holds this frame, and the answer holds what is raised: a ring, which would keep the network and the
@@ -120,10 +119,11 @@ class Batcher:
         count, now = len(pictures), self._now()
         if count > (most := self.limit * network.many):
             raise TooLarge(
-                f"{count:,} pictures in one request; at most {most:,} are taken, as many as may wait (--queue). "
+                f"{count:,} {network.item}s in one request; at most {most:,} are taken, as many as may wait (--queue). "
                 "Send several requests."
             )
         loop = asyncio.get_running_loop()
+        single = count if network.together == 1 else 0
         request = QueuedRequest(
             network=network,
             pictures=pictures,
@@ -131,15 +131,17 @@ class Batcher:
             entered=now,
             loop=loop,
             answer=loop.create_future(),
-            rows=[None] * count,
-            beside=[None] * count,
-            errors=[""] * count,
+            rows=[None] * single,
+            beside=[None] * single,
+            errors=[""] * single,
             missing=count,
         )
         with self._changed:
             self._check(count, now=now, patience=timeout, many=network.many)
-            self._line.join(request, network, count, now=now, many=network.many)
-            self._changed.notify(count)
+            self._line.join(
+                request, network, count, now=now, many=network.many, together=network.together, item=network.item
+            )
+            self._changed.notify(-(-count // network.together))
         return request
 
     def _check(self, count: int, *, now: float, patience: float = math.inf, many: int = 1) -> None:
@@ -158,7 +160,9 @@ class Batcher:
 
     def _take(self) -> TakenBatch | None:
         """The next batch, or None when all is done and no more comes."""
+        own = threading.get_ident()
         with self._changed:
+            self._line.end(own)
             self._free += 1
             try:
                 while True:
@@ -169,7 +173,10 @@ class Batcher:
                         continue
                     left = self._line.seconds_to_fill(now=self._now())
                     if left <= 0 or self._closing:
-                        return TakenBatch(self._line.take(self._size()))
+                        taken = TakenBatch(self._line.take(self._size()))
+                        network = taken.items[0][0].network
+                        self._line.begin(own, network, pictures=len(taken.items), now=self._now())
+                        return taken
                     self._changed.wait(left)
             finally:
                 self._free -= 1
@@ -183,15 +190,17 @@ class Batcher:
 
     def _process(self, taken: TakenBatch) -> None:
         """Decode and run a batch; every picture of it has a result or an error afterwards."""
-        started = self._now()
-        if taken.items[0][0].network.tiled:
+        started, network = self._now(), taken.network
+        if network.together > 1:
+            self._process_columns(taken, started)
+            return
+        if network.tiled:
             self._process_tiles(taken, started)
             return
         inputs, owners = self._decode(taken)
         decoded = self._now()
         if not inputs:
             return
-        network = owners[0][0].network
         outputs: Mapping[str, NDArray[Any]] = {}
         try:
             outputs = network.run(np.stack(inputs))
@@ -202,8 +211,31 @@ class Batcher:
         done = self._now()
         with self._changed:
             for row, (request, index) in enumerate(owners):
-                _settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
+                settle(taken, request, index, {name: output[row] for name, output in outputs.items()}, "")
         self._learn(taken, len(inputs), started, decoded, done)
+
+    def _process_columns(self, taken: TakenBatch, started: float) -> None:
+        """The same of inputs that are read and run together; each request gets its part of what came out."""
+        wanted = []
+        for request, first, count in taken.spans:
+            try:
+                self._check_wanted(request)
+                wanted.append((request, first, count))
+            except Late as error:
+                request.failure = error.with_traceback(None)  # as in `submit`
+        try:
+            if wanted:
+                found = wanted[0][0].network.run_columns(joined(wanted))
+                for (request, first, _), part in zip(wanted, parted(found, [one[2] for one in wanted]), strict=True):
+                    request.parts.append((first, part))
+        # Whatever the network raises belongs to these requests; the thread must live on.
+        except Exception as error:
+            for request, _, _ in wanted:
+                request.failure = error
+        with self._changed:
+            settle_spans(taken)
+        if wanted:
+            self._learn(taken, sum(count for _, _, count in wanted), started, started, self._now())
 
     def _process_tiles(self, taken: TakenBatch, started: float) -> None:
         """The same one picture after the other, each in batches of its own tiles."""
@@ -214,7 +246,7 @@ class Batcher:
                 check = functools.partial(self._check_wanted, request)
                 row, request.beside[index] = request.network.run_tiles(request.pictures[index], check)
                 with self._changed:
-                    _settle(taken, request, index, row, "")
+                    settle(taken, request, index, row, "")
                 read += 1
             except Exception as error:
                 self._fail(taken, request, index, error)
@@ -227,12 +259,18 @@ class Batcher:
             raise Late("the deadline passed while the request waited. Allow more time, or ask less.")
 
     def _learn(self, taken: TakenBatch, pictures: int, started: float, decoded: float, done: float) -> None:
-        network = taken.items[0][0].network
+        network = taken.network
         with self._changed:
             self._line.learn(network, seconds=done - started, pictures=pictures)
         if self._observe is not None:
-            waited = tuple(started - request.entered for request, _ in taken.items)
-            times = BatchTimes(pictures=pictures, waited=waited, decoding=decoded - started, running=done - decoded)
+            spans = taken.spans if network.together > 1 else [(request, 0, 1) for request, _ in taken.items]
+            times = BatchTimes(
+                pictures=pictures,
+                waited=tuple(started - request.entered for request, _, _ in spans),
+                counts=tuple(count for _, _, count in spans),
+                decoding=decoded - started,
+                running=done - decoded,
+            )
             self._observe(network, times)
 
     def _decode(self, taken: TakenBatch) -> tuple[list[NDArray[Any]], list[tuple[QueuedRequest, int]]]:
@@ -254,32 +292,10 @@ class Batcher:
         if not isinstance(error, PictureError):
             request.failure = error.with_traceback(None) if isinstance(error, Late) else error  # as in `submit`
         with self._changed:
-            _settle(taken, request, index, None, told)
+            settle(taken, request, index, None, told)
 
     def _tell(self, finished: list[QueuedRequest]) -> None:
         for loop in {request.loop for request in finished}:
             mine = [request for request in finished if request.loop is loop]
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                loop.call_soon_threadsafe(_answer, mine)
-
-
-def _settle(
-    taken: TakenBatch, request: QueuedRequest, index: int, row: Mapping[str, NDArray[Any]] | None, error: str
-) -> None:
-    """What came of a picture; in the lock, since two threads may hold pictures of one request."""
-    request.rows[index], request.errors[index] = row, error
-    request.missing -= 1
-    if request.missing == 0:
-        taken.finished.append(request)
-
-
-def _answer(requests: list[QueuedRequest]) -> None:
-    for request in requests:
-        if request.answer.done():
-            continue
-        if request.failure is not None:
-            request.answer.set_exception(request.failure)
-        else:
-            request.answer.set_result(
-                Outputs(rows=tuple(request.rows), beside=tuple(request.beside), errors=tuple(request.errors))
-            )
+                loop.call_soon_threadsafe(answer, mine)

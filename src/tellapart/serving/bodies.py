@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pydantic_core
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -49,8 +50,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     """The whole body. Raises: TooLarge, Slow, Refusal for an encoding."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refusal(
-            f"the body comes with Content-Encoding {request.headers['content-encoding'][:40]!r}. Send it uncompressed: "
-            "pictures are compressed already."
+            f"the body comes with Content-Encoding {request.headers['content-encoding'][:40]!r}. Send it uncompressed."
         )
     announced = int(text) if (text := request.headers.get("content-length", "")).isdigit() else 0
     if announced > limits.body_bytes * _SWALLOWED or (announced > limits.body_bytes and "expect" in request.headers):
@@ -88,7 +88,13 @@ class SafeJSON(JSONResponse):
 
 
 def to_json(content: Any) -> bytes:
-    """JSON in UTF-8, without spaces."""
+    """JSON in UTF-8, without spaces. Raises: ValueError for what is no number."""
+    try:
+        written = pydantic_core.to_json(content)  # a tenth of json's time, most of it for numbers
+        if b"NaN" not in written and b"Infinity" not in written:
+            return written
+    except (ValueError, UnicodeError):
+        pass  # half of a surrogate pair
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")
 
@@ -123,7 +129,7 @@ def read_json(body: bytes | memoryview) -> dict[str, Any]:
     if values > MAX_VALUES:
         raise TooLarge(
             f"the JSON holds {values:,} numbers and lists; at most {MAX_VALUES:,} are read, some 20 pictures of 224 x 224. Send "
-            "picture files in base64 or as binary tensors, or fewer pictures."
+            "less, or picture files in base64 or as binary tensors."
         )
     try:
         # Not as json decodes bytes, which lets halves of surrogate pairs through.
@@ -203,5 +209,5 @@ async def _once(body: bytes) -> AsyncGenerator[bytes]:
 
 def _too_large(length: int, limits: Limits) -> TooLarge:
     return TooLarge(
-        f"the body has {length:,} bytes or more; at most {limits.body_bytes:,} are taken. Send smaller pictures, or fewer."
+        f"the body has {length:,} bytes or more; at most {limits.body_bytes:,} are taken. Send less in one request."
     )

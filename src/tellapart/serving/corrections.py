@@ -159,7 +159,7 @@ def routes(service: Service, limits: Limits, corrections: Corrections | None) ->
             raise Refusal("a correction is a form. Send multipart/form-data with a file and the field `label`.")
         files, fields = await read_form(body, request)
         if len(files) != 1:
-            raise Refusal(f"the form holds {len(files)} files; a correction is about one picture. Send one.")
+            raise Refusal(f"the form holds {len(files)} files; a correction is about one. Send one.")
         given = {**request.query_params, **fields}  # as for /predict, or in the form
         version = choose_version(service, given.get("model", ""), given.get("version", ""))
         try:

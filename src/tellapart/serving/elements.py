@@ -16,7 +16,7 @@ from tellapart.serving.bodies import shown
 from tellapart.serving.pictures import TEXT
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.scaled import REMEDY
-from tellapart.texts.cleaning import as_utf8
+from tellapart.texts.cleaning import as_utf8, made_whole
 
 MAX_DIMENSIONS = 4
 _PIECE = 2**18  # numbers or characters that are converted at a time; meanwhile nothing else of the process runs
@@ -81,7 +81,18 @@ def flattened(values: Sequence[Any], name: str) -> list[Any]:
     )
 
 
-def as_bytes(value: Any, name: str) -> bytes:
+def as_elements(values: list[Any], name: str) -> list[Any]:
+    """The elements of BYTES: files, or texts as they are, as Triton takes strings. Raises: Refusal."""
+    if name == TEXT and set(map(type, values)) == {str}:
+        return made_whole(values)
+    return [_as_bytes(value, name) for value in values]
+
+
+# What an element is in JSON: a file, or a text.
+_IN_JSON = ("a picture file in JSON is a string in base64, or a data: URI", "a text in JSON is a string")
+
+
+def _as_bytes(value: Any, name: str) -> bytes:
     """A picture file in JSON is base64, since JSON has no bytes."""
     if name == TEXT and isinstance(value, str):  # itself, as Triton takes strings
         return as_utf8(value)
@@ -90,9 +101,7 @@ def as_bytes(value: Any, name: str) -> bytes:
     if isinstance(value, dict) and set(value) == {"b64"}:
         value = value["b64"]
     if not isinstance(value, str):
-        raise Refusal(
-            f"input {shown(name)!r} holds {shown(value)[:40]!r}; a picture file in JSON is a string in base64, or a data: URI."
-        )
+        raise Refusal(f"input {shown(name)!r} holds {shown(value)[:40]!r}; {_IN_JSON[name == TEXT]}.")
     return from_base64(value, name)
 
 
@@ -110,7 +119,7 @@ def from_base64(text: Any, name: str) -> bytes:
     except (UnicodeEncodeError, binascii.Error):
         pass
     raise Refusal(
-        f"{shown(name)!r} holds a picture that is not base64. Send base64 of the file's bytes, without line breaks."
+        f"{shown(name)!r} holds a file that is not base64. Send base64 of the file's bytes, without line breaks."
     )
 
 

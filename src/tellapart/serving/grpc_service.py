@@ -122,7 +122,8 @@ class _Inference:
         check_number(request.outputs)
         wanted = [Wanted(name=one.name, top=read_top(_parameters(one.parameters))) for one in request.outputs]
         check_outputs(version, wanted)
-        pictures = pictures_of(_inputs(request, self._service.accept), prepared=parameters.get("prepared") is True)
+        prepared, texts = parameters.get("prepared") is True, version.takes_texts
+        pictures = pictures_of(_inputs(request, self._service.accept), prepared=prepared, texts=texts)
         timeouts = [read_timeout(parameters.get("timeout")), context.time_remaining()]
         given = [seconds for seconds in timeouts if seconds is not None]
         reply = await self._service.predict(version, pictures, timeout=min(given) if given else None)

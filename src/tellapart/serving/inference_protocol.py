@@ -46,7 +46,7 @@ _MOST_OUTPUTS = 16
 class InferRequest:
     """An inference request, read."""
 
-    pictures: list[Picture]
+    pictures: Sequence[Picture]
     wanted: list[Wanted]  # empty: all outputs
     binary: bool  # all outputs as binary data, where `wanted` is empty
     id: str
@@ -104,9 +104,9 @@ class _InferenceEndpoints:
     async def infer(self, request: Request) -> Response:
         version = _version(self._service.repository, request)
         self._service.admit()
-        accept, header = self._service.accept, request.headers.get(HEADER)
+        accept, header, texts = self._service.accept, request.headers.get(HEADER), version.takes_texts
         asked = await read_aside(
-            lambda body: read_infer(body, header, accept=accept), await read_body(request, self._limits)
+            lambda body: read_infer(body, header, texts=texts, accept=accept), await read_body(request, self._limits)
         )
         check_outputs(version, asked.wanted)
         reply = await self._service.predict(version, asked.pictures, timeout=asked.timeout)
@@ -134,7 +134,9 @@ class _InferenceEndpoints:
         return SafeJSON({})
 
 
-def read_infer(body: bytes, header_length: str | None, *, accept: Accept = "bytes") -> InferRequest:
+def read_infer(
+    body: bytes, header_length: str | None, *, texts: bool = False, accept: Accept = "bytes"
+) -> InferRequest:
     """An inference request; with binary tensors the JSON ends after `header_length` bytes. Raises: Refusal."""
     end = len(body)
     if header_length is not None:
@@ -158,7 +160,7 @@ def read_infer(body: bytes, header_length: str | None, *, accept: Accept = "byte
         raise Refusal(f"{len(rest):,} bytes of binary data belong to no input. Say `binary_data_size` for each.")
     binary = parameters.get("binary_data_output") is True
     return InferRequest(
-        pictures=pictures_of(tensors, prepared=parameters.get("prepared") is True),
+        pictures=pictures_of(tensors, prepared=parameters.get("prepared") is True, texts=texts),
         wanted=_read_outputs(request.get("outputs") or [], binary=binary),
         binary=binary,
         id=_text(request, "id"),

@@ -6,6 +6,7 @@ what a client wrote, so their number is bounded.
 
 from __future__ import annotations
 
+import collections
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -54,6 +55,8 @@ class Metrics:
             "tellapart_queue_pictures", "Pictures that wait.", registry=registry, multiprocess_mode="livesum"
         )
         self._waiting = waiting
+        # To look a label up takes longer than to count.
+        self._counters: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._requests: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._models: set[str] = set()
         self._describe_models(registry)
@@ -96,7 +99,6 @@ class Metrics:
         histogram.observe(seconds)
 
     def _of_request(self, protocol: str, operation: str, status: str) -> tuple[Counter, Histogram]:
-        # To look a label up takes longer than to count.
         found = self._requests.get((protocol, operation, status))
         if found is None:
             found = self.requests.labels(protocol, operation, status), self.seconds.labels(protocol, operation)
@@ -107,7 +109,7 @@ class Metrics:
         """A batch has run; called from the worker threads."""
         self.queue.set(self._waiting())
         self.batch.observe(times.pictures)
-        for waited in times.waited:
+        for waited in times.waited:  # of texts that were taken together once
             self._queued.observe(waited)
         self._decoding.observe(times.decoding)
         self._running.observe(times.running)
@@ -116,13 +118,19 @@ class Metrics:
         self, model: str, version: int, *, names: Iterable[str], readable: int, unreadable: int, unknown: int
     ) -> None:
         """What was said of the pictures of one request; `names` holds every class that was named, as often as it was."""
-        for name in names:
-            self.classes.labels(model, name).inc()
-        self.pictures.labels(model, str(version), "classified").inc(readable)
+        for name, count in collections.Counter(names).items():
+            self._of(self.classes, model, name).inc(count)
+        self._of(self.pictures, model, str(version), "classified").inc(readable)
         if unreadable:
-            self.pictures.labels(model, str(version), "unreadable").inc(unreadable)
+            self._of(self.pictures, model, str(version), "unreadable").inc(unreadable)
         if unknown:
-            self.unknown.labels(model).inc(unknown)
+            self._of(self.unknown, model).inc(unknown)
+
+    def _of(self, counter: Counter, *labels: str) -> Counter:
+        found = self._counters.get((counter, labels))
+        if found is None:
+            found = self._counters[counter, labels] = counter.labels(*labels)
+        return found
 
     def show_models(self, repository: Repository) -> None:
         """The repository has changed."""

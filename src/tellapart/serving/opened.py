@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from tellapart.answers.answering import Answering, Output, Placement
 from tellapart.answers.table import ANSWERINGS
+from tellapart.answers.text import prepare_texts
 from tellapart.answers.tiling import Check, in_tiles, merged, merging_of
 from tellapart.bundle import Model, open_model
-from tellapart.errors import ModelFileError, PictureError, TellapartError
+from tellapart.errors import ModelFileError, TellapartError
+from tellapart.serving.batches import OutputColumns
 from tellapart.serving.engines import EngineChoice
 from tellapart.serving.gallery import NAME, Gallery, read_gallery
-from tellapart.serving.pictures import IMAGE, TEXT, Picture, Ready, make_ready, make_tiles
+from tellapart.serving.pictures import IMAGE, TEXT, Picture, make_ready, make_tiles, text_of
 from tellapart.serving.statistics import Statistics
 from tellapart.serving.versions import Found
+from tellapart.texts.inputs import TextInputs, as_input
 
 _USUAL = EngineChoice()
 TEXTS_A_PICTURE = 16
@@ -36,6 +39,12 @@ class Version:
     stamp: tuple[int, int, int]  # of the file that it was opened from
     gallery: Gallery | None = None  # training pictures to show beside an answer, where it was shipped with some
     statistics: Statistics = field(default_factory=Statistics)
+    outputs: list[Output] = field(init=False)  # the tensors that it answers with
+
+    def __post_init__(self) -> None:
+        manifest, outputs = self.model.manifest, self.model.session.outputs
+        told = self.answering.describe(manifest.record, classes=manifest.classes, outputs=outputs)
+        object.__setattr__(self, "outputs", told)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -46,12 +55,6 @@ class Version:
     def answering(self) -> Answering[Any, Any]:
         """How its task prepares, decides and tells."""
         return ANSWERINGS[self.model.manifest.task]
-
-    @property
-    def outputs(self) -> list[Output]:
-        """The tensors that it answers with."""
-        manifest = self.model.manifest
-        return self.answering.describe(manifest.record, classes=manifest.classes, outputs=self.model.session.outputs)
 
     @property
     def explainable(self) -> bool:
@@ -76,6 +79,17 @@ class Version:
         return TEXTS_A_PICTURE if self.takes_texts else 1
 
     @property
+    def item(self) -> str:
+        """What it takes, in a word: picture, text."""
+        return self.answering.item
+
+    @property
+    def together(self) -> int:
+        """So many inputs cost little more than one; see Network."""
+        inputs = self.model.inputs
+        return inputs.at_once if isinstance(inputs, TextInputs) else 1
+
+    @property
     def input(self) -> str:
         """What the protocols call its only input."""
         return TEXT if self.takes_texts else IMAGE
@@ -86,17 +100,26 @@ class Version:
         return not self.takes_texts and in_tiles(self.model.preprocessing)
 
     def prepare(self, picture: Picture) -> tuple[NDArray[Any], Placement]:
-        """A picture, or a text, to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
-        if self.takes_texts and isinstance(picture, Ready):
-            raise PictureError("pixels, and the model takes texts")
+        """A picture to the network's input, mostly uint8 [S, S, 3], and the way back. Raises: PictureError."""
         return make_ready(picture, self.answering, self.model.inputs, max_pixels=self.max_pixels)
 
     def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Inputs [N, S, S, 3] to what the task reads, each [N, ...], and the embedding where there is a gallery."""
+        """Inputs [N, ...] to what the task reads, each [N, ...], and the embedding where there is a gallery."""
         beside = () if self.gallery is None else ("embedding",)
-        if self.takes_texts:
-            inputs = self.answering.stack(list(inputs), self.model.inputs)
         return self.model.compute(inputs, (*self.answering.outputs, *beside))
+
+    def run_texts(self, texts: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """The same of N texts, none of which is refused. Raises: ValueError for a model of pictures."""
+        inputs = self.model.inputs
+        if not isinstance(inputs, TextInputs):
+            raise ValueError(f"{self.model.path} takes no texts")
+        return self.run(as_input(texts, inputs))
+
+    def run_columns(self, inputs: Sequence[Any]) -> OutputColumns:
+        """What the task reads of N texts, and why those were not read that could not be."""
+        read = prepare_texts(list(map(text_of, inputs)), self.model.inputs)
+        arrays = self.run_texts(read.texts) if read.texts else {}
+        return OutputColumns(arrays=arrays, beside=read.places, errors=read.errors)
 
     def run_tiles(self, picture: Picture, check: Check) -> tuple[dict[str, NDArray[Any]], Placement]:
         """What the task reads of a picture in tiles, put together, each array [...], and the way back.
@@ -158,20 +181,22 @@ def _open_gallery(model: Model, say: Callable[[str], None]) -> Gallery | None:
         return None
 
 
-def _first_input(version: Version) -> NDArray[Any]:
-    """What the network is tried on: a black picture, or a text of one word."""
+def _first_answer(version: Version) -> dict[str, NDArray[Any]]:
+    """What the network says of a black picture, or of a text of one word."""
     if version.takes_texts:
-        return np.array(["word"], dtype=object)
+        return version.run_texts(["word"])
     size = version.model.preprocessing.size
-    return np.zeros((1, size, size, 3), dtype=np.uint8)
+    return version.run(np.zeros((1, size, size, 3), dtype=np.uint8))
 
 
 def _warm_up(version: Version, file: Path) -> None:
     """The first run is slow, and shows whether the network works. Raises: ModelFileError."""
     try:
-        arrays = version.run(_first_input(version))
+        arrays = _first_answer(version)
         fits = version.answering.fits(arrays, version.classes)
     except Exception as error:
-        raise ModelFileError(f"{file} fails on its first picture ({type(error).__name__}). Train it again.") from error
+        raise ModelFileError(
+            f"{file} fails on its first {version.item} ({type(error).__name__}). Train it again."
+        ) from error
     if not fits:
         raise ModelFileError(f"{file} gives no answers with its {len(version.classes)} classes. Train it again.")

@@ -39,7 +39,8 @@ class Ready:
     array: NDArray[np.uint8]  # [S, S, 3]
 
 
-Picture = Encoded | Pixels | Ready
+# A str or bytes is a text as it came: of many an object each would cost more than to answer it.
+Picture = Encoded | Pixels | Ready | str | bytes
 RGB = TypeVar("RGB", Pixels, Ready)
 
 
@@ -67,9 +68,16 @@ def make_tiles(
     return cut_picture(_data_of(picture), inputs, max_pixels=max_pixels, beyond=beyond)
 
 
-def _data_of(picture: Encoded | Pixels) -> PictureData:
+def text_of(picture: Picture) -> PictureData:
+    """What a model of texts is given of what came: a text, bytes, or pixels, which it will refuse."""
+    if isinstance(picture, str | bytes):
+        return picture
+    return picture.data if isinstance(picture, Encoded) else picture.array
+
+
+def _data_of(picture: Encoded | Pixels | str | bytes) -> PictureData:
     """Raises: PictureError for pixels that are no RGB picture."""
-    return picture.data if isinstance(picture, Encoded) else _rgb(picture).array
+    return _rgb(picture).array if isinstance(picture, Pixels) else text_of(picture)
 
 
 def _checked(picture: Ready, inputs: InputRecord) -> Ready:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -13,20 +12,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tellapart.answers.answering import Answering
+from tellapart.answers.class_rows import TellsMany
 from tellapart.answers.mask_files import PaintsMasks
-from tellapart.serving.bodies import File, Limits, SafeJSON, read_body
+from tellapart.serving.bodies import Limits, SafeJSON, read_body
 from tellapart.serving.described import get_version
+from tellapart.serving.figures import figure, figures
 from tellapart.serving.opened import Version
-from tellapart.serving.pictures import Encoded
+from tellapart.serving.pictures import Encoded, Picture
+from tellapart.serving.plain_options import check_able, read_box, read_flag, read_least, read_neighbours, read_top
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
 from tellapart.serving.service import Reply, Service, ToExplain, told_aside
-from tellapart.serving.written import read_pictures
+from tellapart.serving.written import Sent, read_pictures
+from tellapart.texts.cleaning import as_utf8
 
-MOST_NEIGHBOURS = 50
 MOST_EXPLAINED = 16  # pictures of one request: each costs many runs of the network
 _MOST_WAITING = 16  # requests that wait for heatmaps
-_YES, _NO = ("true", "1", "yes"), ("false", "0", "no", "")
-_DIGITS = 7  # a float32 carries seven significant decimal digits
 
 
 def routes(service: Service, limits: Limits) -> list[Route]:
@@ -47,7 +47,7 @@ class _PlainEndpoints:
         self._to_explain = 0  # requests that have heatmaps drawn, or wait for that
 
     async def predict(self, request: Request) -> Response:
-        if not _flag(request, "explain"):
+        if not read_flag(request, "explain"):
             return await self._predict(request, explain=False)
         if self._service.explain is None:
             raise NotAllowed("this server draws no heatmaps. Ask without `explain`.")
@@ -66,41 +66,37 @@ class _PlainEndpoints:
     async def _predict(self, request: Request, *, explain: bool) -> Response:
         query = request.query_params
         version = choose_version(self._service, query.get("model", ""), query.get("version", ""))
-        top, neighbours, least, box = _top(request), _neighbours(request), _least(request), _box(request)
-        _check_able(version, least=least, box=box, explain=explain)
-        told = _told(version, outlined=_flag(request, "polygons"))
+        top, neighbours = read_top(request), read_neighbours(request)
+        least, box = read_least(request), read_box(request)
+        check_able(version, least=least, box=box, explain=explain)
+        told = _told(version, outlined=read_flag(request, "polygons"))
         if neighbours and version.gallery is None:
             raise NotAllowed(
                 f"model {version.name!r} was shipped without training pictures. Ask without `neighbours`, or have its operator "
                 "make them: tellapart gallery RUN."
             )
         self._service.admit()
-        files = await read_pictures(await read_body(request, self._limits), request)
-        most = self._service.batcher.limit * version.many
-        if len(files) > most:  # all of a request waits in the queue, or nothing
+        sent = await read_pictures(await read_body(request, self._limits), request)
+        most, count = self._service.batcher.limit * version.many, len(sent.data)
+        if count > most:  # all of a request waits in the queue, or nothing
             raise TooLarge(
-                f"{len(files):,} files in one request; at most {most:,} are taken, as many as may wait (--queue). Send "
+                f"{count:,} files in one request; at most {most:,} are taken, as many as may wait (--queue). Send "
                 "several requests."
             )
-        if explain and len(files) > MOST_EXPLAINED:
-            raise Refusal(f"{len(files)} pictures to explain; at most {MOST_EXPLAINED} in one request. Send several.")
-        reply = await self._service.predict(version, [Encoded(file.data) for file in files])
-        answers = reply.answers()
-        rows = await told_aside(
-            reply,
-            lambda: [
-                describe(told, answer, file.name, top, least) for answer, file in zip(answers, files, strict=True)
-            ],
-        )
+        if explain and count > MOST_EXPLAINED:
+            raise Refusal(f"{count} {version.item}s to explain; at most {MOST_EXPLAINED} in one request. Send several.")
+        reply = await self._service.predict(version, _pictures(version, sent))
+        rows = await told_aside(reply, lambda: describe(reply, told, sent.names, top, least))
         if neighbours:
             await asyncio.to_thread(_add_neighbours, reply, rows, neighbours)
         if explain:
-            shown = [_shown(version, answer, row, box or 1) for answer, row in zip(answers, rows, strict=True)]
-            await self._add_heatmaps(version, shown, rows, files)
+            answers = zip(reply.answers(), rows, strict=True)
+            shown = [_shown(version, answer, row, box or 1) for answer, row in answers]
+            await self._add_heatmaps(version, shown, rows, sent)
         failed = all(reply.errors)
         body: dict[str, Any] = {"model": version.name, "version": version.number, "predictions": rows}
         if failed:
-            body["error"] = f"no picture can be used. The first: {reply.errors[0]}."
+            body["error"] = f"no {version.item} can be used. The first: {reply.errors[0]}."
         return SafeJSON(body, status_code=400 if failed else 200)
 
     async def models(self, request: Request) -> Response:
@@ -116,15 +112,15 @@ class _PlainEndpoints:
         return SafeJSON({"status": "ready"})
 
     async def _add_heatmaps(
-        self, version: Version, shown: list[ToExplain | None], rows: list[dict[str, Any]], files: list[File]
+        self, version: Version, shown: list[ToExplain | None], rows: list[dict[str, Any]], sent: Sent
     ) -> None:
         explain = self._service.explain
         if explain is None:
             return
         async with self._explaining:
-            for one, row, file in zip(shown, rows, files, strict=True):
+            for one, row, data in zip(shown, rows, sent.data, strict=True):
                 if one is not None:
-                    found = await asyncio.to_thread(explain, version, file.data, one)
+                    found = await asyncio.to_thread(explain, version, _file(data), one)
                     if isinstance(found, bytes):
                         row["heatmap"] = _data_address("image/png", found)
                     else:
@@ -151,7 +147,7 @@ def _add_neighbours(reply: Reply, rows: list[dict[str, Any]], count: int) -> Non
             row["neighbours"] = [
                 {
                     **_named([reply.version.classes[index] for index in one.classes], several=gallery.several),
-                    "similarity": _figure(one.similarity),
+                    "similarity": figure(one.similarity),
                     "thumbnail": _data_address("image/jpeg", one.jpeg),
                 }
                 for one in gallery.nearest(embedding, count)
@@ -187,17 +183,34 @@ def _told(version: Version, *, outlined: bool) -> Answering[Any, Any]:
 
 
 def describe(
-    answering: Answering[Any, Any], answer: Any, name: str, top: int, least: float | None = None
-) -> dict[str, Any]:
-    """One picture's answer as its task tells it, under the file's name; null what the model cannot tell.
+    reply: Reply, told: Answering[Any, Any], names: Sequence[str], top: int, least: float | None = None
+) -> list[dict[str, Any]]:
+    """Each picture's answer as its task tells it, under its file's name; null what the model cannot tell.
 
     `least` in [0, 1]: also what is only so certain, of a model that grades what it tells.
     """
+    if isinstance(told, TellsMany) and len(reply.decided):
+        rows = iter(told.rows(reply.decided, top=top, figures=figures))
+        told_of = zip(reply.errors, names, strict=True)
+        return [{"file": name, "error": error} if error else {"file": name, **next(rows)} for error, name in told_of]
+    answers = zip(reply.answers(), names, strict=True)
+    return [_described(told, answer, name, top, least) for answer, name in answers]
+
+
+def _described(answering: Answering[Any, Any], answer: Any, name: str, top: int, least: float | None) -> dict[str, Any]:
     if answer.error:
         return {"file": name, "error": answer.error}
-    row = answering.row(answer, top=top, figure=_figure, least=least)
+    row = answering.row(answer, top=top, figure=figure, least=least)
     del row["path"], row["error"]
     return {"file": name, **row}
+
+
+def _pictures(version: Version, sent: Sent) -> Sequence[Picture]:
+    return sent.data if version.takes_texts else [Encoded(_file(one)) for one in sent.data]
+
+
+def _file(data: bytes | str) -> bytes:
+    return as_utf8(data) if isinstance(data, str) else data
 
 
 def describe_model(version: Version) -> dict[str, Any]:
@@ -222,73 +235,6 @@ def describe_model(version: Version) -> dict[str, Any]:
         "explainable": version.explainable,
         "gallery": None if version.gallery is None else len(version.gallery),
     }
-
-
-def _top(request: Request) -> int:
-    text = request.query_params.get("top", "5")
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text)):
-        raise Refusal(f"top is {text[:20]!r}; it must be a whole number from 1 to 999,999.")
-    return int(text)
-
-
-def _neighbours(request: Request) -> int:
-    text = request.query_params.get("neighbours", "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= MOST_NEIGHBOURS):
-        raise Refusal(f"neighbours is {text[:20]!r}; it must be a whole number of at most {MOST_NEIGHBOURS}.")
-    return int(text)
-
-
-def _least(request: Request) -> float | None:
-    text = request.query_params.get("min_score")
-    if text is None:
-        return None
-    if not re.fullmatch(r"[01]?\.?[0-9]{1,9}", text) or not 0 <= float(text) <= 1:
-        raise Refusal(f"min_score is {text[:20]!r}; it must be a number from 0 to 1, such as 0.05.")
-    return float(text)
-
-
-def _box(request: Request) -> int | None:
-    text = request.query_params.get("box")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text)):
-        raise Refusal(f"box is {text[:20]!r}; it must be a whole number from 1, the most certain box, to 99,999.")
-    return int(text)
-
-
-def _check_able(version: Version, *, least: float | None, box: int | None, explain: bool) -> None:
-    """Raises: NotAllowed for what such a model cannot tell."""
-    if least is not None and not version.answering.graded:
-        raise NotAllowed(
-            f"model {version.name!r} tells all that it finds; min_score is for one that finds boxes. Ask without `min_score`."
-        )
-    if explain and isinstance(version.answering, PaintsMasks):
-        raise NotAllowed(
-            f"model {version.name!r} makes masks, of which no heatmap is drawn here: `certainty` in its answer says how sure each "
-            "pixel is, and `tellapart explain` what a part of a mask rests on. Ask without `explain`."
-        )
-    if explain and not version.explainable:
-        raise NotAllowed(
-            f"model {version.name!r} gives neither classes of whole pictures nor boxes, of which heatmaps are drawn. Ask without "
-            "`explain`."
-        )
-    if box is not None and "boxes" not in version.model.session.outputs:
-        raise NotAllowed(
-            f"model {version.name!r} finds no boxes; `box` says of which of them a heatmap is. Ask without `box`."
-        )
-    if box is not None and not explain:
-        raise Refusal(f"box is {box}, which says of which box a heatmap is, and none is asked for. Add `explain=true`.")
-
-
-def _flag(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "").lower()
-    if text not in (*_YES, *_NO):
-        raise Refusal(f"{name} is {text[:20]!r}; it must be true or false.")
-    return text in _YES
-
-
-def _figure(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def _data_address(kind: str, data: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.serving.batches import BatchTimes, Network, Outputs
+from tellapart.serving.batches import BatchTimes, Network, OutputColumns, Outputs
 from tellapart.serving.batching import Batcher
 from tellapart.serving.metrics import Metrics
 from tellapart.serving.opened import Version
@@ -60,7 +60,7 @@ class Reply:
         """All answers as arrays [N, ...], under the names of the version's outputs. Raises: Refusal unless all could be read."""
         for index, error in enumerate(self.errors, 1):
             if error:
-                raise Refusal(f"picture {index} of {len(self.errors)} cannot be used: {error}.")
+                raise Refusal(f"{self.version.item} {index} of {len(self.errors)} cannot be used: {error}.")
         return self.version.answering.tensors(self.decided)
 
 
@@ -156,12 +156,20 @@ class Service:
     def _observe(self, network: Network, times: BatchTimes) -> None:
         if isinstance(network, Version):
             network.statistics.add_batch(
-                pictures=times.pictures, waited=sum(times.waited), decoding=times.decoding, running=times.running
+                pictures=times.pictures, waited=times.waited_in_all, decoding=times.decoding, running=times.running
             )
         self.metrics.add_batch(network, times)
 
 
-def _decide(version: Version, outputs: Outputs) -> Reply:
+def _decide(version: Version, outputs: Outputs | OutputColumns) -> Reply:
+    if isinstance(outputs, OutputColumns):
+        arrays = {name: array for name, array in outputs.arrays.items() if name in version.answering.outputs}
+        return Reply(
+            version=version,
+            decided=version.decide(arrays, outputs.beside) if arrays else [],
+            errors=outputs.errors,
+            embeddings=_embeddings(outputs),
+        )
     rows = [row for row in outputs.rows if row is not None]
     places = [place for place in outputs.beside if place is not None]
     decided: Sequence[Any] = []
@@ -178,6 +186,14 @@ def _decide(version: Version, outputs: Outputs) -> Reply:
         errors=outputs.errors,
         embeddings=tuple(None if row is None else row.get("embedding") for row in outputs.rows),
     )
+
+
+def _embeddings(outputs: OutputColumns) -> tuple[NDArray[np.float32] | None, ...]:
+    found = outputs.arrays.get("embedding")
+    if found is None:
+        return (None,) * len(outputs.errors)
+    rows = iter(found)
+    return tuple(None if error else next(rows) for error in outputs.errors)
 
 
 def _alone(row: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

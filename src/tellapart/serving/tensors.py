@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tellapart.answers.answering import Output
 from tellapart.serving.bodies import shown
 from tellapart.serving.elements import MAX_DIMENSIONS as MAX_DIMENSIONS
-from tellapart.serving.elements import as_bytes, flattened, split_elements
+from tellapart.serving.elements import as_elements, flattened, split_elements
 from tellapart.serving.elements import as_numbers as as_numbers
 from tellapart.serving.elements import from_base64 as from_base64
 from tellapart.serving.opened import Version
@@ -29,6 +29,7 @@ from tellapart.serving.pictures import Encoded, Picture, Pixels, Ready
 from tellapart.serving.refusals import Refusal, TooLarge
 from tellapart.serving.scaled import REMEDY, Accept, from_lists, to_pixels
 from tellapart.serving.service import Reply
+from tellapart.texts.cleaning import as_utf8
 
 MAX_PICTURES = 1024  # in one request, whatever the queue allows; a shape costs a client nothing
 # All that we send or take, but BYTES.
@@ -43,7 +44,7 @@ class Tensor:
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: NDArray[Any] | list[bytes]
+    data: NDArray[Any] | list[Any]  # bytes; of texts that came in JSON str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -99,7 +100,7 @@ def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any, a
         flat = flattened(values, name)
         if len(flat) != count:
             raise Refusal(f"input {shown(name)!r} of shape {list(shape)} needs {count:,} elements; {len(flat):,} came.")
-        return Tensor(name=name, datatype=datatype, shape=shape, data=[as_bytes(value, name) for value in flat])
+        return Tensor(name=name, datatype=datatype, shape=shape, data=as_elements(flat, name))
     kind = _kind(datatype, name, accept)
     array = as_numbers(values, name) if datatype == "UINT8" else from_lists(values, accept, name)
     if array.size != count:
@@ -111,7 +112,7 @@ def from_values(name: str, datatype: str, shape: tuple[int, ...], values: Any, a
 def check_count(count: int) -> None:
     """Raises: TooLarge when a request has more pictures than it may."""
     if count > MAX_PICTURES:
-        raise TooLarge(f"{count:,} pictures in one request; at most {MAX_PICTURES:,} are taken. Send several requests.")
+        raise TooLarge(f"{count:,} inputs in one request; at most {MAX_PICTURES:,} are taken. Send several requests.")
 
 
 def to_raw(tensor: Tensor) -> bytes:
@@ -134,19 +135,27 @@ def holds_files(name: str) -> bool:
     return name.endswith("_bytes")
 
 
-def pictures_of(inputs: Sequence[Tensor], *, prepared: bool) -> list[Picture]:
-    """The pictures of a request: its one input `image`, BYTES [N] (files) or UINT8 [N, H, W, 3] (RGB). Raises: Refusal."""
+def pictures_of(inputs: Sequence[Tensor], *, prepared: bool, texts: bool = False) -> Sequence[Picture]:
+    """The pictures, or `texts`, of a request: its one input, BYTES [N] (files) or UINT8 [N, H, W, 3] (RGB). Raises: Refusal."""
     check_inputs([one.name for one in inputs])
     tensor = inputs[0]
     if tensor.shape:
         check_count(tensor.shape[0])
     if isinstance(tensor.data, list):
+        if texts and prepared:
+            raise Refusal("`prepared` is for pixels, and the model takes texts. Leave it out.")
         if prepared:
             raise Refusal("`prepared` is for UINT8 pixels; picture files are prepared by the server.")
         if tensor.shape[1:] not in ((), (1,)) or not tensor.shape:  # [N, 1] is how batching models of Triton have it
-            raise Refusal(f"input {IMAGE!r} is BYTES {list(tensor.shape)}; picture files come as BYTES [N].")
-        return [Encoded(element) for element in tensor.data]
+            raise Refusal(
+                f"input {shown(tensor.name)!r} is BYTES {list(tensor.shape)}; files and texts come as BYTES [N]."
+            )
+        if texts:
+            return tensor.data
+        return [Encoded(as_utf8(one) if isinstance(one, str) else one) for one in tensor.data]
     shape = tensor.data.shape
+    if texts:
+        raise Refusal(f"input {shown(tensor.name)!r} is {tensor.datatype} {list(shape)}; texts come as BYTES [N].")
     if tensor.datatype != "UINT8" or len(shape) != 4 or shape[3] != 3:
         raise Refusal(
             f"input {IMAGE!r} is {tensor.datatype} {list(shape)}; it must be BYTES [N] (picture files) or UINT8 [N, H, W, 3]."
@@ -158,7 +167,7 @@ def check_inputs(names: Sequence[Any]) -> None:
     """Raises: Refusal when they are other than the one that there is."""
     if len(names) != 1 or names[0] not in (IMAGE, TEXT):
         listed = ", ".join(repr(shown(name)) for name in names[:10])[:200] or "none"
-        raise Refusal(f"the inputs are {listed}; there must be one, named {IMAGE!r}.")
+        raise Refusal(f"the inputs are {listed}; there must be one, named {IMAGE!r}, or {TEXT!r} of texts.")
 
 
 def check_outputs(version: Version, wanted: Sequence[Wanted]) -> None:

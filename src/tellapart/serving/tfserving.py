@@ -39,7 +39,7 @@ from tellapart.serving.tensors import (
     holds_files,
 )
 from tellapart.serving.tfserving_described import DECISIONS, DEFAULT, PREPARED, SIGNATURES, write_metadata, write_status
-from tellapart.texts.cleaning import as_utf8
+from tellapart.texts.cleaning import as_utf8, made_whole
 
 _KEYS = {"signature_name", "instances", "inputs"}
 
@@ -48,7 +48,7 @@ _KEYS = {"signature_name", "instances", "inputs"}
 class PredictRequest:
     """A predict request, read."""
 
-    pictures: list[Picture]
+    pictures: Sequence[Picture]
     signature: str
     columns: bool  # it came as `inputs`, and is answered as `outputs`
 
@@ -123,16 +123,16 @@ def read_predict(body: Mapping[str, Any], *, texts: bool = False, accept: Accept
     if "instances" in body:
         rows = _rows(body["instances"])
         if not rows:
-            raise Refusal("`instances` must be a list of at least one picture.")
+            raise Refusal(f"`instances` must be a list of at least one {'text' if texts else 'picture'}.")
         return PredictRequest(
-            pictures=_pictures([_unnamed(row) for row in rows], prepared, texts, accept),
+            pictures=_pictures(rows if _are_texts(rows) else list(map(_unnamed, rows)), prepared, texts, accept),
             signature=signature,
             columns=False,
         )
     column = _unnamed(body["inputs"])
     rows = [column] if _is_one(column) or isinstance(column, str) else _rows(column)
     if not rows:
-        raise Refusal(f"`inputs` must be pictures, or an object that holds them as {IMAGE!r}.")
+        raise Refusal(f"`inputs` must be a list, or an object that holds one as {(TEXT if texts else IMAGE)!r}.")
     return PredictRequest(pictures=_pictures(rows, prepared, texts, accept), signature=signature, columns=True)
 
 
@@ -150,16 +150,17 @@ def outputs_of(version: Version, signature: str) -> Sequence[str]:
     return [one.name for one in version.outputs if not one.on_request]
 
 
-def read_classify(body: Mapping[str, Any], *, texts: bool = False, accept: Accept = "bytes") -> list[Picture]:
+def read_classify(body: Mapping[str, Any], *, texts: bool = False, accept: Accept = "bytes") -> Sequence[Picture]:
     """A classify request: `examples`, each with the feature `image`, or `text`. Raises: Refusal."""
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, dict) for one in examples):
-        raise Refusal(f'a classify request holds `examples`: [{{"{IMAGE}": {{"b64": "..."}}}}].')
+        told = f'"{TEXT}": "..."' if texts else f'"{IMAGE}": {{"b64": "..."}}'
+        raise Refusal(f"a classify request holds `examples`: [{{{told}}}].")
     check_count(len(examples))
     context = body.get("context", {})
     if isinstance(context, dict) and context and len(examples) > 1:
         raise Refusal(
-            f"`context` holds {_listed(context)} for {len(examples):,} examples; each has a picture of its own."
+            f"`context` holds {_listed(context)} for {len(examples):,} examples; each has an input of its own."
         )
     features = []
     for example in examples:
@@ -216,15 +217,21 @@ def _rows(value: Any) -> list[Any]:
     return value
 
 
-def _pictures(rows: Sequence[Any], prepared: bool, texts: bool, accept: Accept) -> list[Picture]:
+def _pictures(rows: list[Any], prepared: bool, texts: bool, accept: Accept) -> Sequence[Picture]:
+    if texts and _are_texts(rows):
+        return made_whole(rows)
     return [_text(row, prepared) if texts else _picture(row, prepared, accept) for row in rows]
 
 
-def _text(row: Any, prepared: bool) -> Encoded:
+def _are_texts(rows: Sequence[Any]) -> bool:
+    return set(map(type, rows)) == {str}
+
+
+def _text(row: Any, prepared: bool) -> str | bytes:
     if isinstance(row, str):
-        return Encoded(as_utf8(row))
+        return as_utf8(row)
     if isinstance(row, dict) and set(row) == {"b64"} and not prepared:
-        return Encoded(from_base64(row["b64"], "b64"))
+        return from_base64(row["b64"], "b64")
     if prepared:
         raise Refusal('the signature "prepared" takes pixels, and the model takes texts. Leave it out.')
     raise Refusal(f'a text is {shown(row)[:40]!r}; it must be a string, or {{"b64": "..."}} of one in UTF-8.')
@@ -253,7 +260,7 @@ def _unnamed(value: Any) -> Any:
     """A named input without its name."""
     if isinstance(value, dict) and set(value) != {"b64"}:
         if set(value) not in ({IMAGE}, {TEXT}):
-            raise Refusal(f"the inputs are {_listed(value)}; there is one, named {IMAGE!r}.")
+            raise Refusal(f"the inputs are {_listed(value)}; there is one, named {IMAGE!r}, or {TEXT!r} of texts.")
         return next(iter(value.values()))
     return value
 

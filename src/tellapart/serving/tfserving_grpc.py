@@ -19,6 +19,7 @@ from tellapart.serving.service import Service, told_aside
 from tellapart.serving.tensors import (
     IMAGE,
     MAX_DIMENSIONS,
+    TEXT,
     Tensor,
     Wanted,
     answer_tensors,
@@ -61,7 +62,8 @@ class PredictionMethods:
             )
         wanted = [Wanted(name=name) for name in request.output_filter or outputs_of(version, signature)]
         check_outputs(version, wanted)
-        pictures = pictures_of([_picture_tensor(request.inputs, self._service.accept)], prepared=signature == PREPARED)
+        tensor = _picture_tensor(request.inputs, self._service.accept, version.input)
+        pictures = pictures_of([tensor], prepared=signature == PREPARED, texts=version.takes_texts)
         reply = await self._service.predict(version, pictures, timeout=context.time_remaining())
         outputs = await told_aside(reply, lambda: {one.name: _as_proto(one) for one in answer_tensors(reply, wanted)})
         return self._answers["Predict"](outputs=outputs, model_spec=_spec(version, signature))
@@ -110,12 +112,14 @@ def _spec(version: Version, signature: str) -> dict[str, Any]:
     return {"name": version.name, "version": {"value": version.number}, "signature_name": signature}
 
 
-def _picture_tensor(inputs: Mapping[str, Any], accept: Accept) -> Tensor:
-    """The one input: DT_STRING [N] or a picture file alone, or DT_UINT8 [N, H, W, 3]. Raises: Refusal."""
+def _picture_tensor(inputs: Mapping[str, Any], accept: Accept, name: str) -> Tensor:
+    """The one input, `name`: DT_STRING [N] or a picture file alone, or DT_UINT8 [N, H, W, 3]. Raises: Refusal."""
     check_inputs(list(inputs))
     proto = next(iter(inputs.values()))
     kinds = proto.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_number
     given = kinds[proto.dtype].name if proto.dtype in kinds else f"number {proto.dtype}"
+    if name == TEXT and given != "DT_STRING":
+        raise Refusal(f"input {TEXT!r} is {given}; texts come as DT_STRING.")
     if given not in _DATATYPES and not (given == _FLOAT and accept != "bytes"):
         remedy = f" {REMEDY}." if given == _FLOAT else ""
         raise Refusal(
@@ -125,7 +129,7 @@ def _picture_tensor(inputs: Mapping[str, Any], accept: Accept) -> Tensor:
     shape = read_shape([one.size for one in dimensions[: MAX_DIMENSIONS + 1]], IMAGE)
     if given == "DT_STRING":
         # A tensor without dimensions is one string.
-        return from_values(IMAGE, "BYTES", shape or (1,), list(proto.string_val))
+        return from_values(name, "BYTES", shape or (1,), list(proto.string_val))
     datatype, values = ("FP32", proto.float_val) if given == _FLOAT else ("UINT8", proto.int_val)
     if proto.tensor_content:
         return from_raw(IMAGE, datatype, shape, proto.tensor_content, accept)

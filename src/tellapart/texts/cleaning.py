@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 MOST_LETTERS = 100_000  # of a text that is looked at; what comes after them is left out, and told
-AT_ONCE, LETTERS_AT_ONCE = 20_000, 1_000_000  # texts and letters whose n-grams are in memory together
+AT_ONCE, LETTERS_AT_ONCE = 20_000, 500_000  # texts and letters whose n-grams are in memory together
 
 # Zero-width, bidirectional marks, soft hyphens, byte order marks, selectors of how an emoji is drawn.
 UNSEEN = "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -73,3 +73,12 @@ def as_utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def made_whole(texts: list[str]) -> list[str]:
+    """The texts as `as_utf8` and back gives them: halves of surrogate pairs put together, or U+FFFD; all looked at at once."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return [as_utf8(text).decode() for text in texts]
+    return texts

@@ -29,6 +29,7 @@ from tellapart.training.ngram_counts import (
     store_texts_in,
 )
 from tellapart.training.ngram_rows import CountRows, KeptRows
+from tellapart.training.other_writing import of_other_writing
 from tellapart.training.quasi_newton import Numbers
 from tellapart.training.sparse_softmax import Floats, SparseSoftmax, SparseSolution
 
@@ -96,6 +97,7 @@ class NgramProbe:
     trials: Mapping[NgramTrial, float]  # mean held-out log loss in nats
     held_out: Floats  # [N, K], logits of fits without the text or its group; NaN where it was not held out
     steps: int
+    other: NDArray[np.bool_] | None = None  # [F], those of another writing than most texts are in; None where none is
 
 
 def candidates(texts: Sequence[str]) -> tuple[Rules, ...]:
@@ -146,6 +148,7 @@ def fit_ngrams(
         trials=best.trials,
         held_out=held_out,
         steps=fitted.steps,
+        other=of_other_writing(texts, counted.inputs),
     )
 
 

@@ -37,12 +37,17 @@ class TrainingOrder:
     """What each process is told."""
 
     launch: Launch
-    settings: TrainSettings
+    given: Mapping[str, Any]  # the settings, as tables of a recipe
     run: Path | None  # which is gone on with
     changes: Mapping[str, Any]  # of its settings, on which nothing learned depends
     seen: tuple[str, ...]  # paths that it must see
     cache: str
     on_cpu: bool
+
+    @property
+    def settings(self) -> TrainSettings:
+        """As values; their classes, some of which are made as the program runs, do not travel."""
+        return make_settings(dict(self.given))
 
 
 def take_part(order: TrainingOrder) -> str | None:

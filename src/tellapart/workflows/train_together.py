@@ -106,7 +106,7 @@ def _train(
         last.callback(launch.remove)  # when all processes have ended
         order = TrainingOrder(
             launch=launch,
-            settings=settings,
+            given=settings.model_dump(mode="json", exclude_unset=True),
             run=run,
             changes=changes or {},
             seen=_seen(settings, launch),

@@ -5,7 +5,7 @@ The detector's graph is the ending of ours as onnx2tf makes it, with fewer layer
 
 from __future__ import annotations
 
-from tellapart.export.formats.litert import Operator, network_part
+from tellapart.export.formats.litert import Operator, float_outputs, network_part
 
 # image 0, constants from 100 on
 _NETWORK: list[Operator] = [
@@ -57,3 +57,14 @@ def test_what_a_detector_makes_of_its_last_layers_stays_float() -> None:
 
 def test_what_no_output_needs_is_left_alone() -> None:
     assert network_part(_DETECTOR, {"embedding": 5}) == [2]
+
+
+def test_an_output_that_another_layer_reads_is_told_as_numbers_again() -> None:
+    operators: list[Operator] = [
+        ("FULLY_CONNECTED", [1, 2, 3], [4]),
+        ("DEQUANTIZE", [4], [7]),  # the embedding, which the next layer reads in integers
+        ("FULLY_CONNECTED", [4, 5, 6], [8]),
+        ("DEQUANTIZE", [8], [9]),
+        ("SOFTMAX", [9], [10]),
+    ]
+    assert float_outputs(operators, {"embedding": 4, "probabilities": 10}) == {"embedding": 7, "probabilities": 10}

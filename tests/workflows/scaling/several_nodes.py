@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -155,6 +156,7 @@ def disturbed(nodes: Nodes, folder: Path) -> Iterator[tuple[str, Any]]:
         del kept
         yield "node_lost", node_lost(nodes, spread, marks)
         yield from pictures_by_ray(folder, spread, found.workers)
+    yield "predicted", caller_killed(folder, nodes.cluster.address)
 
 
 def node_lost(nodes: Nodes, spread: Any, marks: str) -> list[list[int]]:
@@ -179,6 +181,23 @@ def pictures_by_ray(folder: Path, spread: Any, workers: int) -> Iterator[tuple[s
         yield f"audit_{name}", audit_json(check(folder / "pictures", reporter=Silent(), afar=afar).audit)
 
 
+def caller_killed(folder: Path, address: str) -> dict[str, Any]:
+    """`tellapart predict --ray`, ended by SIGKILL as soon as a part is written, and called again."""
+    out = folder / "answers"
+    call = [sys.executable, "-c", "from tellapart.cli.main import run; run()", "predict", folder / "model.onnx"]
+    call += [folder / "shards", "--ray", address, "--out", out]
+    first = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while first.poll() is None and not list(out.glob("*.parquet")):
+        time.sleep(0.002)
+    first.kill()
+    first.wait()
+    killed = json.loads((out / "predictions.json").read_text())
+    left = len(list(out.glob("*.parquet")))
+    again = subprocess.run(call, capture_output=True, text=True)
+    return {"parts": len(killed["parts"]), "left": left, "code": again.returncode, "said": again.stderr}
+
+
 if __name__ == "__main__":
     # What stands in this file is none of a module that the workers could import: it travels whole.
-    print(json.dumps(dict(main(Path(sys.argv[1])))))
+    for name, value in main(Path(sys.argv[1])):
+        print(json.dumps({name: value}), flush=True)

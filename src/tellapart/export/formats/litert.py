@@ -67,6 +67,15 @@ def network_part(operators: Sequence[Operator], outputs: Mapping[str, int]) -> l
     return [number for number in reversed(found) if operators[number][0] in _LAYERS]
 
 
+def float_outputs(operators: Sequence[Operator], outputs: Mapping[str, int]) -> dict[str, int]:
+    """Outputs by name, where they are numbers again: what a DEQUANTIZE gives stands for the tensor that it takes.
+
+    The quantiser leaves the signature with the integers of an output that another layer reads as well, of which LiteRT keeps none.
+    """
+    again = {taken[0]: given[0] for name, taken, given in operators if name == "DEQUANTIZE"}
+    return {name: again.get(tensor, tensor) for name, tensor in outputs.items()}
+
+
 def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """int8 weights and activations, calibrated on pictures uint8 [N, S, S, 3] in the file `options["pictures"]`."""
     from ai_edge_quantizer import qtyping, quantizer
@@ -86,7 +95,7 @@ def quantise(source: Path, target: Path, options: dict[str, Any]) -> dict[str, A
     (signature,) = _signatures(source)
     samples = {signature: [{"image": one[None]} for one in pictures]}
     found = maker.quantize(maker.calibrate(samples))
-    target.write_bytes(bytes(found.quantized_model))
+    target.write_bytes(_with_float_outputs(bytes(found.quantized_model)))
     return {}
 
 
@@ -117,6 +126,23 @@ def _with_flat_biases(model: bytes) -> bytes:
                 bias = part.tensors[operator.inputs[2]]
                 if operator.inputs[2] >= 0 and len(bias.shape) == 2 and bias.shape[0] == 1:
                     bias.shape = bias.shape[1:]
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(told.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _with_float_outputs(model: bytes) -> bytes:
+    """The same with a signature, and outputs, of numbers that are no integers."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    operators, outputs, _ = _read(model)
+    told = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    (part,), (signature,) = told.subgraphs, told.signatureDefs
+    moved = {outputs[name]: tensor for name, tensor in float_outputs(operators, outputs).items()}
+    for one in signature.outputs:
+        one.tensorIndex = moved[one.tensorIndex]
+    part.outputs = [moved.get(int(tensor), int(tensor)) for tensor in part.outputs]
     builder = flatbuffers.Builder(len(model))
     builder.Finish(told.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

@@ -25,6 +25,7 @@ from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
 from tellapart.training.ngram_probe import GivenGrams, NgramProbe, fit_ngrams
+from tellapart.training.other_writing import share_of_other
 from tellapart.training.probe import picture_weights
 
 _AT_ONCE = 20_000  # texts whose counts are in memory together
@@ -66,7 +67,15 @@ class NgramCandidate:
     def graphs(self) -> tuple[GramGraph]:
         """What makes its logits, in the file."""
         probe = self.probe
-        return (GramGraph(inputs=probe.inputs, frequency=probe.frequency, weight=probe.weight, bias=probe.bias),)
+        return (
+            GramGraph(
+                inputs=probe.inputs,
+                frequency=probe.frequency,
+                weight=probe.weight,
+                bias=probe.bias,
+                other=probe.other,
+            ),
+        )
 
     @property
     def records(self) -> Mapping[str, Any]:
@@ -95,8 +104,13 @@ class NgramCandidate:
         return self._said.of(rows).logits[rows]
 
     def unknown(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it."""
-        return np.asarray(np.rint(self._said.of(rows).unknown[rows] * STEPS) / STEPS, dtype=np.float64)
+        """The share of the n-grams of each text that the model does not know, [n], in the steps in which the file tells it.
+
+        Where more of what it knows is in another writing than most texts are, the share of that.
+        """
+        said = self._said.of(rows)
+        strange = np.maximum(np.rint(said.unknown[rows] * STEPS) / STEPS, said.other[rows])
+        return np.asarray(strange, dtype=np.float64)
 
     @cached_property
     def _said(self) -> _Said:
@@ -110,6 +124,7 @@ class _Said:
         self._probe, self._texts = probe, texts
         self.logits = np.zeros((len(texts), len(probe.bias)), dtype=np.float32)
         self.unknown = np.full(len(texts), np.nan)
+        self.other = np.zeros(len(texts))
 
     def of(self, rows: NDArray[np.int64]) -> _Said:
         """With those rows filled in."""
@@ -120,6 +135,7 @@ class _Said:
             counted = count_texts_in(texts, probe.inputs, probe.frequency)
             self.logits[part] = counted.matrix @ probe.weight.T + probe.bias
             self.unknown[part] = counted.unknown
+            self.other[part] = share_of_other(counted.matrix, probe.other, max(1, probe.inputs.rules.blocks))
         return self
 
 

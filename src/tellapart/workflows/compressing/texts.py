@@ -164,7 +164,7 @@ def _pruned(run: OpenRun, dataset: Dataset, texts: list[str], share: float) -> S
             "--prune leaves out n-grams that say least, and this model of texts is not of n-grams alone. --float16 halves its "
             "weights."
         )
-    votes, squares, bias = table
+    votes, squares, bias, other = table
     frequency = np.sqrt(squares)
     said = np.abs(votes - votes.mean(axis=1, keepdims=True)).max(axis=1) * np.exp(
         -frequency
@@ -183,6 +183,7 @@ def _pruned(run: OpenRun, dataset: Dataset, texts: list[str], share: float) -> S
         trials={},
         held_out=_nothing(len(rows), len(bias)),
         steps=0,
+        other=None if other is None or not other[kept].any() else other[kept],
     )
     candidate: Any = NgramCandidate(
         probe=probe, texts=texts, held_out=HeldOut(rows=rows[:0], logits=_nothing(0, len(bias)))

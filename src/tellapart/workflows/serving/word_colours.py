@@ -74,7 +74,7 @@ def _chances(version: Version) -> Any:
     """What computes probabilities [N, K] of cleaned texts, some after the others."""
 
     def compute(texts: Sequence[str]) -> NDArray[np.float32]:
-        parts = [np.array(texts[start : start + BATCH], dtype=object) for start in range(0, len(texts), BATCH)]
-        return np.concatenate([version.run(part)["probabilities"] for part in parts])
+        parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+        return np.concatenate([version.run_texts(part)["probabilities"] for part in parts])
 
     return compute
