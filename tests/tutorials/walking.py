@@ -68,7 +68,7 @@ def tiny(words: list[str]) -> list[str]:
     if "--resume" in words:
         return less
     probed = "--strategy probe" in line or (words[0] == "search" and not {"--strategy", "--grid"} & set(words))
-    less += [] if probed else ["--epochs", "1"]
+    less += [] if probed or "--small" in words else ["--epochs", "1"]
     if {"raccoons/", "slides/"} & set(words):
         less += ["--set", "network.size=64"]
     if not {"--from", "--small"} & set(words) and not any(name in line for name in OWN_SIZE):

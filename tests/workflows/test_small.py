@@ -75,6 +75,10 @@ def test_megabytes_do_not_hang_on_the_side() -> None:
     ("given", "message"),
     [
         ({"strategy": "finetune"}, "--strategy is finetune, and --small compares classifiers on frozen networks"),
+        (
+            {"loop": {"epochs": 3}},
+            "loop.epochs is set, and --small fits classifiers on frozen networks, which no loop trains",
+        ),
         ({"network": {"size": 96}}, "network.size is 96, and --small chooses it"),
         ({"kfold": {"folds": 5}}, "--small compares networks on one validation split. Leave --kfold out"),
     ],

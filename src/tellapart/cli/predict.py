@@ -49,7 +49,7 @@ Examples:
 With a model that finds boxes:
   tellapart predict boxes.onnx holiday/ --draw drawn/ --crops cut/
   tellapart predict boxes.onnx holiday/ --format coco --out labels/      to correct, and train on
-  tellapart predict boxes.onnx a.jpg --threshold 0.3 --threshold cat=0.5
+  tellapart predict boxes.onnx a.jpg --threshold cat=0.5 --threshold dog=0.3
 
 \b
 With a model that makes masks:

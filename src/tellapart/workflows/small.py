@@ -25,6 +25,7 @@ from tellapart.runs.finished import open_finished
 from tellapart.runs.picked_backbone import write_picked
 from tellapart.runs.places import point_latest
 from tellapart.runs.result import TrainResult
+from tellapart.settings.loop import LoopSettings
 from tellapart.settings.tree import TrainSettings
 from tellapart.workflows.bounded import SIZES, Bound, Measure, SmallForm, at_size, cost_of, keeping
 from tellapart.workflows.compress import compress
@@ -111,6 +112,12 @@ def _check(settings: TrainSettings) -> None:
         raise SettingsError(
             f"--strategy is {settings.strategy}, and --small compares classifiers on frozen networks. Leave one of them out."
         )
+    usual = LoopSettings().model_dump()
+    for key, value in settings.loop.model_dump().items():
+        if value != usual[key] and key != "workers":
+            raise SettingsError(
+                f"loop.{key} is set, and --small fits classifiers on frozen networks, which no loop trains. Leave it out."
+            )
     if settings.folded:
         raise SettingsError("--small compares networks on one validation split. Leave --kfold out.")
     if settings.network.size is not None:
