@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -152,3 +154,14 @@ def test_waiting_threads_sleep_unless_the_environment_says_otherwise(monkeypatch
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     let_waiting_threads_sleep()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_numpy_is_whole_before_a_thread_imports() -> None:
+    """numpy.ma reads a table to which ml_dtypes, which onnx brings, adds while it is imported in another thread."""
+    code = (
+        "import sys, tellapart.threads as threads; assert 'numpy.ma' not in sys.modules;"
+        "thread = threads.import_ahead('no_such_module', 'tomllib'); assert 'numpy.ma' in sys.modules;"
+        "thread.join(); print('tomllib' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"

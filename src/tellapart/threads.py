@@ -6,12 +6,13 @@ longer wanted (an error, Ctrl-C, a reader that has seen enough) never begins.
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TypeVar
 
@@ -27,6 +28,29 @@ def let_waiting_threads_sleep() -> None:
     Counts from the first import of what uses them; what the environment says already stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def settle_numpy() -> None:
+    """Import numpy.ma, as NumPy does when it first needs it, before another thread imports onnx.
+
+    onnx brings ml_dtypes, which adds types to the table that numpy.ma reads as it is imported: whoever asks for np.unique just then
+    meets "dictionary changed size during iteration".
+    """
+    importlib.import_module("numpy.ma")
+
+
+def import_ahead(*names: str) -> threading.Thread:
+    """A thread that imports modules that are needed later; of one that cannot be had nothing is said: who needs it says it."""
+    settle_numpy()
+    thread = threading.Thread(target=_import_all, args=names, name="import ahead", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_all(*names: str) -> None:
+    for name in names:
+        with suppress(Exception):
+            importlib.import_module(name)
 
 
 @contextmanager

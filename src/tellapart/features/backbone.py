@@ -34,6 +34,7 @@ from tellapart.models.symmetry import TestTimeAugmentation
 from tellapart.models.weights import lookup_key
 from tellapart.preprocessing import Preprocessing
 from tellapart.storage import current_umask, storage_errors
+from tellapart.threads import settle_numpy
 
 _PARTIAL = ".exporting-"
 _ABANDONED_SECONDS = 3600.0
@@ -130,6 +131,7 @@ class PendingBackbone:
             self._export(self._temporary)
         else:
             arguments = (kept, self._temporary)
+            settle_numpy()
             self._thread = threading.Thread(target=self._assemble, args=arguments, name="assemble", daemon=True)
             self._thread.start()
 

@@ -6,11 +6,8 @@ A task with a head of its own judges by first answers instead, in minutes.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +35,7 @@ from tellapart.settings.reading import make_settings
 from tellapart.storage import cache_folder, write_bytes
 from tellapart.tasks.table import TASKS, task_of
 from tellapart.tasks.task import DoubtByTraining, DoubtTexts, Task
-from tellapart.threads import let_waiting_threads_sleep
+from tellapart.threads import import_ahead, let_waiting_threads_sleep
 from tellapart.workflows.learning.examine import examine
 from tellapart.workflows.learning.value_range import cropped_backbone
 
@@ -121,10 +118,9 @@ def doubt_labels(
     """
     let_waiting_threads_sleep()
     chosen = choose_device(device)
-    ahead = threading.Thread(target=_import_ahead, name="import ahead", daemon=True)
     with open_cache(reporter) as cache:
         pending = prepare_backbone(backbone, cache=cache_folder(), weights=weights)
-        ahead.start()
+        ahead = import_ahead("scipy.optimize")  # while pictures are read
         try:
             examined = examine(
                 pictures, corrections=corrections, cache=cache, reporter=reporter, options=options, look="always"
@@ -283,12 +279,6 @@ def _judge(
             advance=advance,
         )
     return DoubtfulLabels(examined=examined, indices=tuple(indices), report=report, backbone=backbone)
-
-
-def _import_ahead() -> None:
-    """Import what the last step needs while pictures are read."""
-    with contextlib.suppress(Exception):  # who needs it meets the same, and says it
-        importlib.import_module("scipy.optimize")
 
 
 def _number(value: float | None) -> float | None:

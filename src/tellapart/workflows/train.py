@@ -6,9 +6,6 @@ validation split chooses and calibrates; the test split is looked at once, at th
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,7 +39,7 @@ from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.tasks.table import task_of
 from tellapart.tasks.task import Task
-from tellapart.threads import let_waiting_threads_sleep
+from tellapart.threads import import_ahead, let_waiting_threads_sleep
 from tellapart.workflows.kfold import deal, train_folds
 from tellapart.workflows.learning.backbones import choose_backbone
 from tellapart.workflows.learning.conclude import learn_and_test, suited, write
@@ -108,7 +105,9 @@ def _train(
     engine = choose_engine(asked, device, warn=reporter.warn)
     check_writable(Path(settings.out))
     settings = with_absolute_inputs(settings)
-    threading.Thread(target=_import_ahead, name="import ahead", daemon=True).start()
+    import_ahead(
+        "onnx", "safetensors.numpy"
+    )  # while the audit reads files: a tenth of a second that a short run would feel
     picked = None
     if settings.compares_backbones:
         with memory_errors():
@@ -268,13 +267,6 @@ def _look(
     if settings.strict:
         check_strict(examined.audit)
     return examined, task_of(examined.listing.task)
-
-
-def _import_ahead() -> None:
-    """Import what the later steps need while the audit reads files: a tenth of a second that a short run would feel."""
-    for name in ("onnx", "safetensors.numpy"):
-        with contextlib.suppress(Exception):  # who needs it meets the same, and says it
-            importlib.import_module(name)
 
 
 def _prepare(settings: TrainSettings) -> PendingBackbone:
