@@ -351,7 +351,7 @@ def full_queue(server: Running) -> Iterator[None]:
     batcher, begun, gate = server.service.batcher, threading.Event(), threading.Event()
 
     class Held:
-        tiled, many = False, 1
+        tiled, many, together, item = False, 1, 1, "picture"
 
         def prepare(self, picture: Any) -> Any:
             begun.set()

@@ -183,7 +183,7 @@ def test_beside_somebody_busy_a_thread_lets_go(cores: set[int]) -> None:
 class _Where:
     """A network that says on which cores it may run."""
 
-    tiled, many = False, 1
+    tiled, many, together, item = False, 1, 1, "picture"
 
     def __init__(self) -> None:
         self.seen: dict[str, set[int]] = {}

@@ -86,7 +86,7 @@ def test_a_ready_input_is_one_tile_and_what_cannot_be_read_is_told(server: Runni
 class Tiled:
     """A picture is how many batches of tiles it has; after each, so many seconds have gone by."""
 
-    tiled, many = True, 1
+    tiled, many, together, item = True, 1, 1, "picture"
 
     def __init__(self, clock: list[float]) -> None:
         self.clock, self.ran = clock, 0
