@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tellapart.errors import DataError, SettingsError
 from tellapart.runs.places import RunAtWork
@@ -20,7 +21,7 @@ from tellapart.runs.run import start_run
 from tellapart.settings.reading import make_settings
 from tellapart.workflows.scaling.launch import TOLD, begin_launch
 from tellapart.workflows.scaling.telling import WritingReporter
-from tellapart.workflows.take_part import TrainingOrder, _opened, begun_run, take_part
+from tellapart.workflows.take_part import TrainingOrder, _opened, another_is_lost, begun_run, take_part
 
 from ..walk.conftest import save_digits  # noqa: TID252
 
@@ -59,6 +60,28 @@ def test_what_cannot_be_trained_on_ends_it_once(order: TrainingOrder) -> None:
     assert len(order.launch.began()) == 1
     assert take_part(order) is None  # begun again, it sees that it is over
     assert len(order.launch.began()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "world", "lost"),
+    [
+        (
+            RuntimeError("[gloo/transport/tcp/pair.cc:545] Read error [127.0.0.1]:1439: Connection reset by peer"),
+            2,
+            True,
+        ),
+        (torch.distributed.DistBackendError("NCCL communicator was aborted on rank 0"), 2, True),
+        (RuntimeError("Connection closed by peer [10.0.0.2]:44155"), 2, True),
+        (RuntimeError("Connection closed by peer [10.0.0.2]:44155"), 1, False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), 2, False),
+        (KeyError("gloo"), 2, False),
+    ],
+)
+def test_a_step_that_failed_since_another_process_is_gone_is_no_end(
+    error: Exception, world: int, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    assert another_is_lost(error) is lost
 
 
 def test_the_run_of_a_lost_process_is_found_and_no_other(order: TrainingOrder) -> None:

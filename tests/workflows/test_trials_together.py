@@ -33,7 +33,7 @@ TRIED = (
         "--json",
     ),
     *("--set", "network.size=32", "--set", "network.channels=1", "--set", "network.blocks=[{filters=8}]"),
-    *("--epochs", "3", "--batch-size", "16", "--try", "loop.learning_rate=1e-4:1e-1:log"),
+    *("--set", "loop.epochs=3", "--set", "loop.batch_size=16", "--try", "loop.learning_rate=1e-4:1e-1:log"),
 )
 
 

@@ -117,8 +117,21 @@ def _lead(order: TrainingOrder) -> None:
             raise  # the others may be in the midst of a step: Ray ends them, and all that are begun again see why
         _let_go(order)
     except Exception as error:
-        launch.end(error)
-        raise
+        if not another_is_lost(error):
+            launch.end(error)
+        raise  # Ray begins all again
+
+
+def another_is_lost(error: Exception) -> bool:
+    """Whether a step failed since another process was gone before its end: what torch says of that, by gloo and by NCCL."""
+    import torch
+
+    if world_size() == 1 or not isinstance(error, RuntimeError):
+        return False
+    said = str(error).lower()
+    return isinstance(error, torch.distributed.DistError) or any(
+        words in said for words in ("gloo", "nccl", "connection reset by peer", "connection closed by peer")
+    )
 
 
 def _let_go(order: TrainingOrder) -> None:

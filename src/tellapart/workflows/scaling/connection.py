@@ -18,7 +18,7 @@ from typing import Any
 
 from tellapart.errors import MachineError, SettingsError, one_line
 from tellapart.reporter import Reporter, counted
-from tellapart.workflows.scaling.own_ray import start_own
+from tellapart.workflows.scaling.own_ray import hush, start_own
 
 LOCAL = "local"  # Ray of this machine alone, started here and ended with the command
 AUTO = "auto"  # the cluster that this machine is part of
@@ -128,6 +128,7 @@ def _joined(address: str) -> Iterator[None]:
     """Connected to a cluster that others started, which goes on afterwards. Raises: SettingsError."""
     import ray
 
+    hush()
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:

@@ -44,12 +44,20 @@ def start_own() -> Iterator[None]:
         node = _node(os.path.join(folder, "r"))
         stack.callback(node.kill_all_processes, check_alive=False, allow_graceful=True)
         stack.callback(ray.shutdown)
+        hush()
         ray.init(
             address=f"{_LOOPBACK}:{node.gcs_address.rpartition(':')[2]}",
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
         yield
+
+
+def hush() -> None:
+    """Keep Ray from printing to standard output, where our answers go, that a worker was lost: what that means is ours to tell."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def patient() -> Any:
