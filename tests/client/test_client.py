@@ -162,7 +162,7 @@ def test_a_request_that_is_too_large_is_sent_in_parts(start: Start, models: Path
     with tellapart.Client(url(server)) as one:
         found = one.predict([*large, huge, pictures[0]])
     assert [bool(error) for error in found.errors] == [False] * 5 + [True, False]
-    assert "at most 30,000 are taken. Send smaller pictures" in found.errors[5]
+    assert "at most 30,000 are taken. Send less in one request" in found.errors[5]
 
 
 def test_a_picture_beyond_the_limit_is_told_so_and_sent_once(start: Start, models: Path) -> None:

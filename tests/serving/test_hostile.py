@@ -101,7 +101,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
         PREDICT,
         lambda: b'{"instances": [' + b"{}," * 5_000_000 + b"{}]}",
         413,
-        "Send picture files",
+        "Send less, or picture files in base64",
     ),
     "one picture for many": (
         "/v1/models/single:classify",
