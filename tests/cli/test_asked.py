@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from tellapart.cli.asked import choose_model, items, with_barren
+from tellapart.cli.asked import choose_model, count_rows, items, with_barren
 
 
 def predict(*arguments: str | Path, folder: Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -234,3 +234,11 @@ def test_barren_folders_stand_in_their_places(tmp_path: Path) -> None:
     assert told("a", "pickled", "b") == ["a", "pickled", "b"]
     assert told("a", listed=tmp_path / "list.txt") == ["a", "x.png"]
     assert told("a", "b") == []  # no folder says why: the command says so as a whole
+
+
+def test_rows_are_counted_before_they_are_there(here: Path) -> None:
+    """What is said of folders that hold pictures counts nothing; a folder without any has its row."""
+    (here / "empty").mkdir()
+    pictures = len(list((here / "colours").rglob("*.png")))
+    assert count_rows(items(["colours"], None)) == pictures
+    assert count_rows(items(["colours/green/0.png", "empty", "colours", "missing.png"], None)) == pictures + 3

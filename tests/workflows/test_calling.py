@@ -23,8 +23,8 @@ tellapart.train({pictures!r}, out={out!r}, strategy="finetune", report=False, se
 
 def test_every_flag_of_the_command_can_be_given() -> None:
     flags = {str(one.name) for one in command.params}
-    # In Python: progress, the result itself, settings, pictures, and several names as backbone.
-    screen = {"quiet", "as_json", "assignments", "data", "backbones"}
+    # In Python: progress, the result itself, settings, pictures, and several names as backbone. A cluster needs the command.
+    screen = {"quiet", "as_json", "assignments", "data", "backbones", "ray", "workers", "cpus"}
     there = set(inspect.signature(tellapart.train).parameters)
     assert flags - screen - set(ReadingSettings.model_fields) <= there
     assert there - flags == {"pictures", "settings", "reading", "progress"}

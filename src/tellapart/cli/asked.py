@@ -100,6 +100,16 @@ def with_barren(answers: Iterable[Any], paths: Iterable[str], unread: Callable[[
         yield answer
 
 
+def count_rows(found: Iterable[PathItem | GivenItem]) -> int:
+    """How many rows `items` and with_barren give: what says of a folder that holds pictures that it holds none is no row."""
+    total, before = 0, ""
+    for item in found:
+        marks = isinstance(item, PathItem) and item.error == _BARREN
+        total += not (marks and before.startswith(os.path.join(item.path, "")))
+        before = item.path
+    return total
+
+
 def without_marks(found: Iterable[PathItem | GivenItem]) -> Iterator[PathItem]:
     """What `items` gives of files, without what it says of folders. Nothing may come from standard input."""
     for item in found:

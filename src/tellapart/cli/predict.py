@@ -247,7 +247,7 @@ def _found(
     of_texts: bool,
 ) -> Iterator[tuple[Iterator[PathItem | GivenItem], Callable[[int], None]]]:
     """The pictures, and what is told of each that is done; where it is `shown`, how many there are is found out first."""
-    from tellapart.cli.asked import items
+    from tellapart.cli.asked import count_rows, items
 
     sources = items(paths, flags["list_file"], own, notes)
     if of_texts:
@@ -261,7 +261,7 @@ def _found(
 
     streamed = "-" in (*paths, str(flags["list_file"]))  # a list that may still grow
     listed = None if streamed else list(sources)
-    total = None if listed is None else len(listed)
+    total = None if listed is None else count_rows(listed)
     with make_reporter(quiet=False).step("Predicting", total) as advance:
         yield (sources if listed is None else iter(listed)), advance
 
