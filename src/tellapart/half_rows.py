@@ -9,11 +9,9 @@ Shapes: N rows of D numbers.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -23,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
-from tellapart.storage import cache_folder, storage_errors
+from tellapart.storage import cache_folder, open_unnamed, storage_errors
 
 IN_MEMORY = 2**29  # bytes of float32, of which learning holds a few copies; more go to disk
 AT_ONCE = 50_000  # rows that are answered in one piece; of more the answers are had in pieces
@@ -38,12 +36,7 @@ class _File:
     """N rows of D halves."""
 
     def __init__(self, count: int, length: int) -> None:
-        folder = cache_folder()
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.number, name = tempfile.mkstemp(dir=folder, prefix="features-")
-            with contextlib.suppress(OSError):  # Windows keeps the names of open files
-                os.unlink(name)
+        folder, self.number = cache_folder(), open_unnamed("features-")
         self._release = weakref.finalize(self, os.close, self.number)
         self._lock = threading.Lock()  # where the system cannot read and write at a place
         self.row_bytes, self.length = length * _HALF.itemsize, length

@@ -131,6 +131,20 @@ def cache_folder() -> Path:
     return _STAND_INS.get(chosen, chosen)
 
 
+def open_unnamed(prefix: str) -> int:
+    """The descriptor of a new file in the cache's folder that is gone with the process, however that ends.
+
+    Raises: StorageError where there is no place for one.
+    """
+    folder = cache_folder()
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=prefix)
+        with contextlib.suppress(OSError):  # Windows keeps the names of open files
+            os.unlink(name)
+    return descriptor
+
+
 def stand_in_for_cache() -> Path:
     """A temporary folder that `cache_folder` gives from now on; it is removed when this process ends.
 

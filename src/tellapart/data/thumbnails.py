@@ -5,9 +5,7 @@ They are read from a file that has no name, so that a million of them take no me
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.storage import cache_folder, storage_errors
+from tellapart.storage import cache_folder, open_unnamed, storage_errors
 
 SIDE = 32  # pixels
 BYTES = SIDE * SIDE
@@ -28,12 +26,7 @@ class Shelf:
 
     def __init__(self) -> None:
         """Raises: StorageError where there is no place for a file."""
-        folder = cache_folder()
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file, name = tempfile.mkstemp(dir=folder, prefix="thumbnails-")
-            with contextlib.suppress(OSError):  # Windows keeps the names of open files
-                os.unlink(name)
+        self._file = open_unnamed("thumbnails-")
         self._release = weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
