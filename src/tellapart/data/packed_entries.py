@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Entry, Split
+from tellapart.data.made_rows import MadeRows
 from tellapart.data.targets import ClassName
 
 MANY = 20_000  # entries from which on they are packed
@@ -49,7 +50,7 @@ class _Column(Generic[_Value]):
         return found
 
 
-class PackedEntries(Sequence[Entry]):
+class PackedEntries(MadeRows[Entry]):
     """Entries of one class each, in the order in which they were put in."""
 
     def __init__(self) -> None:
@@ -86,30 +87,6 @@ class PackedEntries(Sequence[Entry]):
 
     def __len__(self) -> int:
         return len(self._ends)
-
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Entry]: ...
-    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
-        if isinstance(index, slice):
-            return [self._at(place) for place in range(*index.indices(len(self)))]
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
-            raise IndexError(index)
-        return self._at(place)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return map(self._at, range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Sequence)
-            and len(other) == len(self)
-            and all(one == another for one, another in zip(self, other, strict=True))
-        )
-
-    __hash__ = None  # type: ignore[assignment]
 
     def path_text(self, place: int) -> str:
         """The path of the picture at a place."""

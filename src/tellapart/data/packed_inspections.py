@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.data.examples import Inspection
 from tellapart.data.looks import Looks
+from tellapart.data.made_rows import MadeRows
 from tellapart.data.thumbnails import Shelf, Shelved, Stack, ThumbnailRows, stacked
 
 _FILE, _CONTENT = 32, 16  # bytes of the two hashes
@@ -52,7 +53,7 @@ class _Kind(NamedTuple):
     one_colour: bool
 
 
-class PackedInspections(Sequence[Inspection]):
+class PackedInspections(MadeRows[Inspection]):
     """Inspections in the order in which they were put in."""
 
     def __init__(self, most: int) -> None:
@@ -92,30 +93,6 @@ class PackedInspections(Sequence[Inspection]):
 
     def __len__(self) -> int:
         return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Inspection: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Inspection]: ...
-    def __getitem__(self, index: int | slice) -> Inspection | list[Inspection]:
-        if isinstance(index, slice):
-            return [self._at(place) for place in range(*index.indices(self._count))]
-        place = index + self._count if index < 0 else index
-        if not 0 <= place < self._count:
-            raise IndexError(index)
-        return self._at(place)
-
-    def __iter__(self) -> Iterator[Inspection]:
-        return map(self._at, range(self._count))
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Sequence)
-            and len(other) == len(self)
-            and all(one == another for one, another in zip(self, other, strict=True))
-        )
-
-    __hash__ = None  # type: ignore[assignment]
 
     def part(self, places: Sequence[int]) -> PackedInspections:
         """Those of the places, in their order."""
