@@ -33,7 +33,7 @@ demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells
 	@$(VENV)/bin/tellapart demo
 
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton, heavy converters, Ray or a store's server).
-	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not ray and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not ray and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, docs, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
