@@ -39,7 +39,7 @@ gc.disable()  # until all is imported: what is imported stays, and looking throu
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, the fuller ones before: what is left for the end is short, and no process waits for another."""
+    """Files with slow tests come first, the fuller ones before: the end is short, and no process waits for another."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow") or WALKS in item.path.parents)
     items.sort(key=lambda item: -slow[item.path])
 
