@@ -7,10 +7,11 @@ taken. Excel's first line `sep=;` says it. Line ends are those of Unix, Windows 
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import re
 from collections.abc import Collection, Iterator
+
+from tellapart.answers.formulas import lines_of
 
 SEPARATORS = (",", ";", "\t", "|", " ")
 
@@ -41,7 +42,7 @@ class Rows:
         self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body[:_LETTERS_TRIED], names)
         self._first_line = skipped + more + (1 if said else 0)
         csv.field_size_limit(MOST_LETTERS_A_CELL)  # of the csv module as a whole; it begins with 131,072
-        self._reader = csv.reader(io.StringIO(body, newline=""), _Table, delimiter=self.separator)
+        self._reader = csv.reader(lines_of(body), _Table, delimiter=self.separator)
 
     def __iter__(self) -> Iterator[list[str]]:
         return self._reader
@@ -68,7 +69,7 @@ def _separator(text: str, names: Collection[str]) -> str:
 
 def _fit(text: str, separator: str, names: Collection[str]) -> tuple[int, float, int]:
     """How well a separator fits: known names in the header, rows as wide as it, cells in it."""
-    reader = csv.reader(io.StringIO(text, newline=""), _Table, delimiter=separator)
+    reader = csv.reader(lines_of(text), _Table, delimiter=separator)
     rows: list[list[str]] = []
     try:
         for row in itertools.islice(reader, _ROWS_TRIED):
