@@ -42,7 +42,10 @@ class Rows:
         self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body[:_LETTERS_TRIED], names)
         self._first_line = skipped + more + (1 if said else 0)
         csv.field_size_limit(MOST_LETTERS_A_CELL)  # of the csv module as a whole; it begins with 131,072
-        self._reader = csv.reader(lines_of(body), _Table, delimiter=self.separator)
+        # Between tabs many programs write quotes as they are: by IANA's text/tab-separated-values they mean nothing.
+        self.quotes_are_letters = self.separator == "\t" and '"' in body and not _is_quoted(body)
+        quoting = csv.QUOTE_NONE if self.quotes_are_letters else csv.QUOTE_MINIMAL
+        self._reader = csv.reader(lines_of(body), _Table, delimiter=self.separator, quoting=quoting)
 
     def __iter__(self) -> Iterator[list[str]]:
         return self._reader
@@ -61,6 +64,16 @@ def _without_blank_lines(text: str) -> tuple[str, int]:
     blank = _BLANK_LINES.match(text)
     end = blank.end() if blank else 0
     return text[end:], len(text[:end].splitlines())
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether the quotes of a text whose cells tabs separate are those of CSV."""
+    try:
+        for _ in csv.reader(lines_of(text), _Table, delimiter="\t"):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _separator(text: str, names: Collection[str]) -> str:
