@@ -191,6 +191,7 @@ AT_HOME = {
     "data/targets.py": "what a target is",
     "data/reading_*.py": "readers",
     "data/packed_entries.py": "what is packed has a class",
+    "data/packed_examples.py": "what is packed has a class",
     "data/other_tasks.py": "readers: what a data set looks like",
     "data/multilabel_table.py": "readers",
     "data/boxes_*.py": "readers",

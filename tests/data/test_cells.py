@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,17 @@ def test_a_sentence_quotes_the_beginning_of_what_is_long() -> None:
     assert quoted("x" * 201) == f"'{'x' * 200}...'"
     assert quoted_all(map(str, range(20))).endswith("'18', '19'")
     assert quoted_all(map(str, range(23))).endswith("'18', '19' and 3 more")
+
+
+def test_rows_that_are_read_once_are_not_kept_under_other_names_either(tmp_path: Path) -> None:
+    given, asked = [(2, ["1", "2"]), (3, ["", ""]), (4, ["3", "4"])], list[int]()
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for number, cells in given:
+            asked.append(number)
+            yield number, cells
+
+    cells = Cells(tmp_path / "t.csv", ["a", "b"], rows, Counter()).renamed(["x", "y"])
+    assert next(cells.once()) == (2, ["1", "2"])
+    assert asked == [2]
+    assert cells.rows() == list(cells.once()) == [(2, ["1", "2"]), (4, ["3", "4"])]

@@ -51,3 +51,15 @@ def test_blank_lines_before_the_header_are_no_header(line_end: str, said: str) -
     found = Rows(line_end.join((head + "path;label", "a.png;cat", "")), NAMES)
     assert [next(found), next(found)] == [["path", "label"], ["a.png", "cat"]]
     assert found.line == (6 if said else 4)
+
+
+def test_between_tabs_quotes_may_be_letters() -> None:
+    rows = Rows('text\tlabel\n"good" film\tpos\n"a quote that ends nowhere\tneg\n', {"text", "label"})
+    assert rows.quotes_are_letters
+    assert list(rows) == [["text", "label"], ['"good" film', "pos"], ['"a quote that ends nowhere', "neg"]]
+
+
+def test_between_tabs_quotes_are_those_of_csv_where_they_all_can_be() -> None:
+    rows = Rows('text\tlabel\n"a tab\tin ""it"""\tpos\nplain "quote"\tneg\n', {"text", "label"})
+    assert not rows.quotes_are_letters
+    assert list(rows) == [["text", "label"], ['a tab\tin "it"', "pos"], ['plain "quote"', "neg"]]

@@ -106,7 +106,6 @@ def test_entries_with_more_than_a_column_has_stay_as_they_are(listing: Listing) 
     several = replace(listing.entries[3], target=ClassNames(names=frozenset("ab")))
     for odd in (
         several,
-        replace(listing.entries[3], text="a text"),
         replace(listing.entries[3], train_target=ClassName("b")),
     ):
         given = (*listing.entries[:3], odd, *listing.entries[4:])

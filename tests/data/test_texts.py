@@ -245,3 +245,14 @@ def test_the_audit_speaks_of_texts(tmp_path: Path) -> None:
     assert "writing systems are mixed: most texts are in Latin, others in Hebrew 5" in told
     assert record["texts"]["pictures"] == {"": 12}
     assert record["exact_copies"] == [[f"{table}:7", f"{table}:13"]]
+
+
+def test_a_table_between_tabs_may_have_quotes_as_letters(tmp_path: Path) -> None:
+    table = written(tmp_path / "t.tsv", 'text\tlabel\n"good" film\tpos\nso "dull"\tneg\n')
+    listing = read_listing(table)
+    assert [entry.text for entry in listing.entries] == ['"good" film', 'so "dull"']
+    assert listing.notes == (f"{table}: quotes are read as letters, since they are not set as in CSV.",)
+
+
+def test_folders_of_texts_are_not_said_to_be_read_as_told(tmp_path: Path) -> None:
+    assert read_listing(folders(tmp_path)).notes == ()

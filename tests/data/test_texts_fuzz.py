@@ -11,8 +11,9 @@ from hypothesis import strategies as some
 
 from tellapart.data.examples import Listing
 from tellapart.data.listing import read_listing
+from tellapart.data.packed_texts import texts_at
 from tellapart.data.texts_copies import find_text_copies
-from tellapart.data.texts_look import look_at_texts, texts_of
+from tellapart.data.texts_look import look_at_texts
 from tellapart.errors import TellapartError
 from tellapart.texts.inputs import TextInputs, as_input
 from tellapart.texts.ngrams import Rules
@@ -57,7 +58,7 @@ def looked_at(listing: Listing | None) -> None:
     """Nothing that was read stops the look at it."""
     if listing is not None and listing.task == "text":
         listing, inspections = look_at_texts(listing)
-        copies = find_text_copies(texts_of(listing.entries), inspections)
+        copies = find_text_copies(texts_at(listing.entries), inspections)
         assert len(copies.cluster_of) == len(listing.entries)
 
 
@@ -102,7 +103,7 @@ def test_a_cell_of_ten_megabytes(tmp_path: Path) -> None:
     listing, inspections = look_at_texts(read_listing(tmp_path / "t.csv"))
     assert [one.problem for one in inspections] == ["", ""]
     assert inspections[0].width == 9_999_999  # without the last blank
-    assert as_input(texts_of(listing.entries), INPUTS).shape[2] < 100_000
+    assert as_input(texts_at(listing.entries), INPUTS).shape[2] < 100_000
 
 
 @pytest.mark.parametrize("text", ["\ud83d", "\u202e\u05d0\u05d1", "\u200b\u200d", "\U0001f600" * 9, "\0\0", "\ufdfa"])

@@ -79,7 +79,7 @@ def every_block() -> list[Block]:
         Paragraph(text=TRAP, tone="warning"),
         Heading(text=TRAP, count=TRAP),
         Steps(items=[TRAP, TRAP]),
-        Facts(rows=[(TRAP, TRAP)], command=(TRAP, "my runs/model.onnx")),
+        Facts(rows=[(TRAP, TRAP)], command=(TRAP, "my runs/model.onnx", TRAP)),
         Table(columns=columns, rows=[(TRAP, TRAP, TRAP, SCORE), ("a", "b", "1", None)], kept=0),
         matrix(2),
         *(Pictures(layout=layout, groups=groups, large=layout == "cards") for layout in layouts),
@@ -243,5 +243,5 @@ def test_of_more_classes_than_colours_the_last_colour_is_of_all_others(classes: 
 
 
 def test_a_model_s_path_can_be_pasted_into_a_shell() -> None:
-    text = render(report(Facts(rows=[], command=("Try it", "my runs/model.onnx"))), ENGLISH)
-    assert "<code>tellapart predict &#39;my runs/model.onnx&#39; PICTURE</code>" in text
+    text = render(report(Facts(rows=[], command=("Try it", "my runs/model.onnx", "TEXTS.csv"))), ENGLISH)
+    assert "<code>tellapart predict &#39;my runs/model.onnx&#39; TEXTS.csv</code>" in text

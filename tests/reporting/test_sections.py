@@ -258,7 +258,9 @@ def test_a_run_is_described_with_what_to_type() -> None:
     section = about_section(part, ENGLISH)
     (facts,) = of_kind(section, Facts)
     assert facts.rows == [("seed", "7"), ("versions", "numpy 2, pillow 12")]
-    assert facts.command == ("Try it", "m.onnx")
+    assert facts.command == ("Try it", "m.onnx", "PICTURE")
+    (of_texts,) = of_kind(about_section(part, Phrases("en", item="text")), Facts)
+    assert of_texts.command == ("Try it", "m.onnx", "TEXTS.csv")
     assert said(section) == []
     gone = AboutPart(facts=[], versions=[], model="m.onnx", missing=1200)
     assert said(about_section(gone, ENGLISH)) == [

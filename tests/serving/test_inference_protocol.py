@@ -192,7 +192,11 @@ def test_a_server_without_control_says_so(shared: Running) -> None:
             400,
             "input 'image' is UINT8 [2, 2, 3]; it must be BYTES [N]",
         ),
-        ({"inputs": [tensor([0.5], [1], "FP32")]}, 400, "is 'FP32'; pictures come as BYTES (files) or UINT8"),
+        (
+            {"inputs": [tensor([0.5], [1], "FP32")]},
+            400,
+            "is 'FP32'; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255), texts as BYTES.",
+        ),
         ({"inputs": [tensor([], [0]), tensor([], [0])]}, 400, "the inputs are 'image', 'image'; there must be one"),
         ({"inputs": [tensor(["eA=="], [1])], "parameters": {"prepared": True}}, 400, "`prepared` is for UINT8 pixels"),
         ({"inputs": [tensor(["eA=="], [1])], "parameters": 5}, 400, "`parameters` must be an object"),

@@ -14,7 +14,7 @@ from tellapart.texts.inputs import TextInputs, as_input
 from tellapart.texts.ngrams import Rules, find_grams
 from tellapart.texts.vocabulary import STEPS, look_up
 from tellapart.training.ngram_counts import count_texts_in, learn_grams
-from tellapart.training.other_writing import of_other_writing, share_of_other
+from tellapart.training.other_writing import of_other_writing, strangeness_of_other
 from tests.export.test_ngrams import manifest
 
 RULES = Rules(characters=(1, 2), across=True)
@@ -61,10 +61,13 @@ def test_a_sentence_in_letters_is_strange_in_the_file_too(tmp_path: Path) -> Non
     asked = [*texts, "one phone in hope", "今日 iphone", "зима", ""]
     found = model.compute(as_input(asked, model.inputs), ("novelty",))["novelty"] / 2
     counted = count_texts_in(asked, inputs, frequency)
-    share = share_of_other(counted.matrix, other, 1)
-    np.testing.assert_allclose(found, np.maximum(look_up(asked, inputs).unknown, share), atol=2 / STEPS)
-    english, mixed = share[len(texts)], share[len(texts) + 1]
+    strange = strangeness_of_other(counted.matrix, other, 1)
+    np.testing.assert_allclose(found, np.maximum(look_up(asked, inputs).unknown, strange), atol=2 / STEPS)
+    assert other is not None
+    squares = np.square(counted.matrix.toarray())
+    np.testing.assert_allclose(strange, squares[:, other].sum(axis=1) ** 6, atol=1e-6)
+    english, mixed = strange[len(texts)], strange[len(texts) + 1]
     assert english > 0.99, "all that is known of it is letters"
-    assert 0.5 < mixed < 0.95
-    assert share[2] == 0
-    np.testing.assert_array_equal(share_of_other(counted.matrix, None, 1), np.zeros(len(asked)))
+    assert mixed < 0.4 < strange[len(texts) + 1] ** (1 / 6), "half of it may be"
+    assert strange[2] == 0
+    np.testing.assert_array_equal(strangeness_of_other(counted.matrix, None, 1), np.zeros(len(asked)))

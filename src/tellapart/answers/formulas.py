@@ -16,6 +16,7 @@ from typing import Protocol
 # Signs that begin a formula, the wide ones too; numbers such as -0.5 are left alone.
 _FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 class Writable(Protocol):
@@ -73,12 +74,20 @@ def csv_table(text: str) -> tuple[list[str], list[dict[str, str]]]:
     return columns, [dict(itertools.zip_longest(columns, cells, fillvalue="")) for cells in rows]
 
 
+def lines_of(text: str) -> Iterator[str]:
+    """The lines of a text with their ends, those of Unix, Windows or the old Mac, as csv.reader takes them.
+
+    io.StringIO would hold the whole text once more, in four bytes a letter.
+    """
+    return (found[0] for found in _LINE.finditer(text))
+
+
 class SafeReader:
     """The rows of a CSV that `SafeWriter` wrote, one after another."""
 
     def __init__(self, text: str) -> None:
         """The next row raises: csv.Error where the text breaks the rules of CSV."""
-        self._reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        self._reader = csv.reader(lines_of(text), strict=True)
 
     def __iter__(self) -> Iterator[list[str]]:
         return self

@@ -37,6 +37,7 @@ class Cells:
         )  # `opened`: those of the file as a whole alone, such as which sheet is read
         self.locator = Locator(path.parent)  # finds the files that paths name
         self._rows, self._ignored = rows, ignored
+        self._stream = rows  # the same, for who reads them once
         self._read: list[CellRow] | None = None
 
     def rows(self) -> list[CellRow]:
@@ -47,7 +48,7 @@ class Cells:
 
     def once(self) -> Iterator[CellRow]:
         """The same one after the other, for who reads them once: a million rows of cells are not kept. Raises: DataError."""
-        yield from self._checked(self._rows()) if self._read is None else self._read
+        yield from self._checked(self._stream()) if self._read is None else self._read
 
     def without_header(self) -> Cells:
         """The same where the first row is data: its columns are called 1, 2, 3 ..."""
@@ -58,6 +59,7 @@ class Cells:
     def renamed(self, header: Sequence[str], *, notes: Sequence[str] = ()) -> Cells:
         """The same columns under other names, with further notes."""
         cells = self._with(header, self.rows)
+        cells._stream = self.once
         cells.notes += tuple(notes)
         cells.written, cells.opened = self.written, self.opened
         return cells

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from tellapart.data.examples import SPLITS, Example, PictureFile, Split
 from tellapart.data.grouping import check_train
-from tellapart.data.packed_entries import PackedEntries
+from tellapart.data.packed_entries import PackedEntries, column_of
+from tellapart.data.packed_examples import packed_examples, said_of, usable_places
+from tellapart.data.packed_inspections import contents_of, readable
 from tellapart.data.packed_pictures import PicturesOf, pictures_at
 from tellapart.data.split import assign_splits
 from tellapart.data.survey import Examined
@@ -45,7 +47,7 @@ class Dataset:
     """Every picture that was listed, and arrays over the N rows that can be used."""
 
     classes: tuple[str, ...]
-    examples: list[Example]  # every entry, in the listing's order, with problems
+    examples: Sequence[Example]  # every entry, in the listing's order, with problems; packed where they are very many
     indices: NDArray[np.int64]  # [N], into `examples`
     targets: NDArray[Any]  # as the task's learner takes them: int64 [N] classes, or float32 [N, K] in {0, 1, NaN}
     groups: NDArray[np.int64]  # [N]
@@ -67,19 +69,23 @@ class Dataset:
 
     def _ordered(self, split: Split) -> NDArray[np.int64]:
         chosen = np.flatnonzero(self.splits == split)
-        examples = [self.examples[self.indices[row]] for row in chosen]
-        keys = [(example.content_hash, example.target.text) for example in examples]
-        return chosen[sorted(range(len(chosen)), key=keys.__getitem__)]
+        places = self.indices[chosen].tolist()
+        contents = [content.encode() for content in said_of(self.examples, "content_hash", places)]
+        texts = [target.text for target in said_of(self.examples, "target", places)]
+        place = {text: number for number, text in enumerate(sorted(set(texts)))}
+        labels = np.array([place[text] for text in texts], dtype=np.int64)
+        return chosen[np.lexsort((labels, np.array(contents, dtype=np.bytes_)))]
 
     def without(self, problems: Mapping[int, str]) -> Dataset:
         """The same with the rows in `problems` set aside for the reasons given there.
 
         Raises: DataError when a split has no picture left.
         """
-        examples = list(self.examples)
-        for row, problem in problems.items():
-            index = int(self.indices[row])
-            examples[index] = replace(examples[index], split=None, problem=problem)
+        of_index = {int(self.indices[row]): problem for row, problem in problems.items()}
+        examples = packed_examples(
+            replace(one, split=None, problem=of_index[index]) if index in of_index else one
+            for index, one in enumerate(self.examples)
+        )
         kept = np.array([row for row in range(len(self.indices)) if row not in problems], dtype=np.int64)
         left = self._of(kept, examples)
         for split in SPLITS:
@@ -89,10 +95,10 @@ class Dataset:
 
     def without_test(self) -> Dataset:
         """The same as one must see it who chooses among settings: the test split's rows and pictures are not in it."""
-        examples = [replace(one, split=None) if one.split == "test" else one for one in self.examples]
+        examples = packed_examples(replace(one, split=None) if one.split == "test" else one for one in self.examples)
         return self._of(np.flatnonzero(self.splits != "test"), examples)
 
-    def _of(self, kept: NDArray[np.int64], examples: list[Example]) -> Dataset:
+    def _of(self, kept: NDArray[np.int64], examples: Sequence[Example]) -> Dataset:
         return replace(
             self,
             examples=examples,
@@ -117,7 +123,7 @@ def gather(
 
 def unsplit(examined: Examined, *, encode: Encode = class_numbers) -> Dataset:
     """What can be read, N pictures in no split, with the N targets encoded as the task does it."""
-    examples = [
+    examples = packed_examples(
         Example(
             path=entry.path,
             target=entry.target,
@@ -131,24 +137,31 @@ def unsplit(examined: Examined, *, encode: Encode = class_numbers) -> Dataset:
         for entry, inspection, group in zip(
             examined.listing.entries, examined.inspections, examined.audit.groups, strict=True
         )
-    ]
+    )
     return _gathered(examined, examples, encode)
 
 
-def _gathered(examined: Examined, examples: list[Example], encode: Encode) -> Dataset:
-    usable = [index for index, example in enumerate(examples) if not example.problem]
-    leaked = {examined.listing.entries[index].path for index in examined.audit.leaked_indices}
-    _, groups = np.unique([examples[index].group for index in usable], return_inverse=True)
+def _gathered(examined: Examined, examples: Sequence[Example], encode: Encode) -> Dataset:
+    indices = usable_places(examples)
+    usable = indices.tolist()
+    leaked = np.zeros(len(examples), dtype=np.bool_)
+    leaked[list(examined.audit.leaked_indices)] = True
     return Dataset(
         classes=examined.audit.classes,
         examples=examples,
-        indices=np.array(usable, dtype=np.int64),
-        targets=encode([examples[index].target for index in usable], examined.audit.classes),
-        groups=groups.astype(np.int64),
-        splits=np.array([examples[index].split or "" for index in usable]),
-        leaked=np.array([examples[index].path in leaked for index in usable], dtype=np.bool_),
-        pictures=_pictures(examined, np.array(usable, dtype=np.int64)),
+        indices=indices,
+        targets=encode(list(said_of(examples, "target", usable)), examined.audit.classes),
+        groups=_numbered(list(said_of(examples, "group", usable))),
+        splits=np.array([split or "" for split in said_of(examples, "split", usable)]),
+        leaked=leaked[indices],
+        pictures=_pictures(examined, indices),
     )
+
+
+def _numbered(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Each one's place among the different ones, sorted, [N]."""
+    place = {group: number for number, group in enumerate(sorted(set(groups)))}
+    return np.array([place[group] for group in groups], dtype=np.int64)
 
 
 def _pictures(examined: Examined, usable: NDArray[np.int64]) -> Sequence[PictureFile]:
@@ -156,24 +169,25 @@ def _pictures(examined: Examined, usable: NDArray[np.int64]) -> Sequence[Picture
     return found if isinstance(examined.listing.entries, PackedEntries) else tuple(found)
 
 
-def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assign_splits) -> list[Example]:
+def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assign_splits) -> Sequence[Example]:
     """Every entry as an Example, with its split; entries with a problem have none. Raises: DataError.
 
     Corrections of what is tested on are set aside: a test that its own users can change proves nothing. So are augmented
     copies of what is tested on, unless the user's own split has them there: they would count one picture many times.
     """
     entries, inspections, audit = examined.listing.entries, examined.inspections, examined.audit
-    usable = [index for index, inspection in enumerate(inspections) if not inspection.problem]
+    places = readable(inspections)
+    usable, added = places.tolist(), list(column_of(entries, "added", places))
     splits = split(
-        targets=[entries[index].target for index in usable],
-        content_hashes=[inspections[index].content_hash for index in usable],
+        targets=list(column_of(entries, "target", places)),
+        content_hashes=[content.decode() for content in contents_of(inspections, places).tolist()],
         groups=[audit.groups[index] for index in usable],
-        given=[entries[index].split for index in usable],
-        added=[entries[index].added for index in usable],
+        given=list(column_of(entries, "split", places)),
+        added=added,
         seed=seed,
     )
     chosen: dict[int, Split] = dict(zip(usable, splits, strict=True))
-    beside = {index: part for index, part in chosen.items() if entries[index].added and part != "train"}
+    beside = {index: part for index, part, so in zip(usable, splits, added, strict=True) if so and part != "train"}
     varied = {
         index
         for index in audit.augmented_indices & chosen.keys() - beside.keys()
@@ -183,7 +197,7 @@ def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assig
     aside |= dict.fromkeys(varied, VARIED)
     for index in aside:
         del chosen[index]
-    examples = [
+    examples = packed_examples(
         Example(
             path=entry.path,
             target=entry.train_target
@@ -197,6 +211,7 @@ def split_examples(examined: Examined, *, seed: int, split: AssignSplits = assig
             problem=aside.get(index, inspection.problem),
         )
         for index, (entry, inspection) in enumerate(zip(entries, inspections, strict=True))
-    ]
-    check_train([example.target for example in examples], [example.split for example in examples])
+    )
+    every = range(len(examples))
+    check_train(list(said_of(examples, "target", every)), list(said_of(examples, "split", every)))
     return examples

@@ -7,10 +7,11 @@ taken. Excel's first line `sep=;` says it. Line ends are those of Unix, Windows 
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import re
 from collections.abc import Collection, Iterator
+
+from tellapart.answers.formulas import lines_of
 
 SEPARATORS = (",", ";", "\t", "|", " ")
 
@@ -41,7 +42,10 @@ class Rows:
         self.separator = said[1] if said and said[1] not in '"\r\n' else _separator(body[:_LETTERS_TRIED], names)
         self._first_line = skipped + more + (1 if said else 0)
         csv.field_size_limit(MOST_LETTERS_A_CELL)  # of the csv module as a whole; it begins with 131,072
-        self._reader = csv.reader(io.StringIO(body, newline=""), _Table, delimiter=self.separator)
+        # Between tabs many programs write quotes as they are: by IANA's text/tab-separated-values they mean nothing.
+        self.quotes_are_letters = self.separator == "\t" and '"' in body and not _is_quoted(body)
+        quoting = csv.QUOTE_NONE if self.quotes_are_letters else csv.QUOTE_MINIMAL
+        self._reader = csv.reader(lines_of(body), _Table, delimiter=self.separator, quoting=quoting)
 
     def __iter__(self) -> Iterator[list[str]]:
         return self._reader
@@ -62,13 +66,23 @@ def _without_blank_lines(text: str) -> tuple[str, int]:
     return text[end:], len(text[:end].splitlines())
 
 
+def _is_quoted(text: str) -> bool:
+    """Whether the quotes of a text whose cells tabs separate are those of CSV."""
+    try:
+        for _ in csv.reader(lines_of(text), _Table, delimiter="\t"):
+            pass
+    except csv.Error:
+        return False
+    return True
+
+
 def _separator(text: str, names: Collection[str]) -> str:
     return max(SEPARATORS, key=lambda separator: _fit(text, separator, names))
 
 
 def _fit(text: str, separator: str, names: Collection[str]) -> tuple[int, float, int]:
     """How well a separator fits: known names in the header, rows as wide as it, cells in it."""
-    reader = csv.reader(io.StringIO(text, newline=""), _Table, delimiter=separator)
+    reader = csv.reader(lines_of(text), _Table, delimiter=separator)
     rows: list[list[str]] = []
     try:
         for row in itertools.islice(reader, _ROWS_TRIED):

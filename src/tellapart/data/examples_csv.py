@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tellapart.answers.formulas import SafeReader, csv_text
 from tellapart.data.examples import SPLITS, Example
+from tellapart.data.packed_examples import packed_examples
 from tellapart.data.targets import ClassName, Target
 from tellapart.errors import DataError
 from tellapart.storage import storage_errors, write_bytes
@@ -35,31 +36,32 @@ def _cell(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def read_examples(path: Path, kind: type[Target] = ClassName) -> list[Example]:
+def read_examples(path: Path, kind: type[Target] = ClassName) -> Sequence[Example]:
     """Read what `write_examples` wrote, with targets of that kind; files of older runs have a column `label` instead.
 
     Raises: DataError with the line that is wrong; StorageError without access.
     """
     with storage_errors(path):
-        data = path.read_bytes()
-    # No byte order mark is written, but a spreadsheet that saved the file may have put one.
-    text = data.decode("utf-8-sig", "surrogateescape")
-    reader = SafeReader(text)
-    examples: list[Example] = []
+        # No byte order mark is written, but a spreadsheet that saved the file may have put one.
+        reader = SafeReader(path.read_bytes().decode("utf-8-sig", "surrogateescape"))
+
+    def told() -> Iterator[Example]:
+        targets: dict[str, Target] = {}  # each different one once
+        for row in reader:
+            yield _example(path, reader.line, row, kind, targets)
+
     try:
         header = next(reader, [])
         if tuple(header) not in (COLUMNS, _OLDER):
             raise DataError(
                 f"{path} has the columns {','.join(header)[:200]!r} instead of {','.join(COLUMNS)!r}. {_RUN_FOLDER}."
             )
-        for row in reader:
-            examples.append(_example(path, reader.line, row, kind))
+        return packed_examples(told())
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line}: not a CSV table ({error}). {_RUN_FOLDER}.") from None
-    return examples
 
 
-def _example(path: Path, line: int, row: list[str], kind: type[Target]) -> Example:
+def _example(path: Path, line: int, row: list[str], kind: type[Target], targets: dict[str, Target]) -> Example:
     if len(row) != len(COLUMNS):
         raise DataError(f"{path}, line {line}: {len(row)} cells instead of {len(COLUMNS)}. {_RUN_FOLDER}.")
     cells = dict(zip(COLUMNS, row, strict=True))
@@ -75,7 +77,7 @@ def _example(path: Path, line: int, row: list[str], kind: type[Target]) -> Examp
                 f"{path}, line {line}: the {column} is {cells[column]!r}; it must be a number of pixels. {_RUN_FOLDER}."
             )
     try:
-        target = kind.read(cells["target"])
+        target = targets.get(cells["target"]) or targets.setdefault(cells["target"], kind.read(cells["target"]))
     except ValueError as error:
         raise DataError(f"{path}, line {line}: the target is {cells['target']!r}: {error}. {_RUN_FOLDER}.") from None
     return Example(

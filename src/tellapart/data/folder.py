@@ -101,13 +101,21 @@ class _Scan:
         return lower
 
 
-def scan(source: Path, *, told: bool = False, encoding: str | None = None, names: str | None = None) -> Listing:
+def scan(
+    source: Path,
+    *,
+    told: bool = False,
+    remarked: bool = True,
+    encoding: str | None = None,
+    names: str | None = None,
+) -> Listing:
     """List the labelled files of a folder or archive, sorted by path; labels are folder names in Unicode normal form C.
 
     A folder is taken as split when every direct child that holds pictures is called like a split (`layouts.split_of`) and
     they hold class folders; so a class called `test` beside a class `cat` stays a class. Links are followed, but a
     directory is never entered below itself, nor twice within one class. `Listing.ignored` counts what is left out.
-    `told`: the user says that folders are classes; what they look like is then a note alone. `encoding`: of names in an archive.
+    `told`: the user says that folders are classes; what they look like is then a note alone, where it is `remarked`. `encoding`: of
+    names in an archive.
     `names`: of the numbers that shards have for classes.
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
@@ -120,7 +128,7 @@ def scan(source: Path, *, told: bool = False, encoding: str | None = None, names
     if look is not None and not told:
         raise refuse(tree, root, look)
     walk = _Scan(tree, ignored)
-    walk.notes += notes if look is None else (*notes, _told_look(source, look))
+    walk.notes += notes if look is None or not remarked else (*notes, _told_look(source, look))
     splits, files, here = _files(walk, source, root)
     if not files:
         raise DataError(f"{str(source)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")

@@ -56,6 +56,8 @@ def _open_text(path: Path, ignored: Counter[str], options: ReadOptions) -> Cells
                 yield number, [taken_back(cell.strip()) for cell in cells]
 
     notes = [read.note] if read.note else []
+    if rows.quotes_are_letters:
+        notes.append(f"{path}: quotes are read as letters, since they are not set as in CSV.")
     return Cells(path, [taken_back(cell.strip()) for cell in header], below, ignored, notes=notes)
 
 

@@ -1,7 +1,7 @@
 """What is listed of very many pictures, in little memory. In: Entries. Out: a sequence of them. Next: packed_inspections.py.
 
 An Entry with its path takes 500 bytes. A folder's name, a class, a split and a group are common to many pictures and stand in
-tables; of each picture its own name is left, and it is made an Entry again whenever somebody asks.
+tables; of each picture its own name is left (of a text its letters too), and it is made an Entry again whenever somebody asks.
 """
 
 from __future__ import annotations
@@ -58,22 +58,34 @@ class PackedEntries(MadeRows[Entry]):
         self._folders, self._targets = _Column[str](), _Column[ClassName]()
         self._groups, self._folds = _Column[str](), _Column[str]()
         self._marks = bytearray()  # split and `added` of each
+        self._texts, self._text_ends = bytearray(), array("q")  # where there are any; ~end of an entry without one
 
     def append(self, entry: Entry) -> bool:
         """Put one behind the others; False, and nothing is done, where it holds more than a column has."""
         target = entry.target
-        if (
-            not isinstance(target, ClassName)
-            or entry.train_target is not None
-            or entry.drawn is not None
-            or entry.text is not None
-        ):
+        if not isinstance(target, ClassName) or entry.train_target is not None or entry.drawn is not None:
             return False
-        self.put(str(entry.path), target, entry.split, group=entry.group, fold=entry.fold, added=entry.added)
+        self.put(
+            str(entry.path),
+            target,
+            entry.split,
+            group=entry.group,
+            fold=entry.fold,
+            added=entry.added,
+            text=entry.text,
+        )
         return True
 
     def put(
-        self, path: str, target: ClassName, split: Split | None, *, group: str = "", fold: str = "", added: bool = False
+        self,
+        path: str,
+        target: ClassName,
+        split: Split | None,
+        *,
+        group: str = "",
+        fold: str = "",
+        added: bool = False,
+        text: str | None = None,
     ) -> None:
         """Put what makes an Entry behind the others; `path` as a Path writes it."""
         folder, name = os.path.split(path)
@@ -84,6 +96,11 @@ class PackedEntries(MadeRows[Entry]):
         self._groups.append(group)
         self._folds.append(fold)
         self._marks.append(2 * _SPLITS.index(split) + added)
+        if text is not None:
+            self._texts += text.encode("utf-8", "surrogatepass")
+        if text is not None or self._text_ends:
+            self._text_ends.extend([~0] * (len(self._ends) - 1 - len(self._text_ends)))
+            self._text_ends.append(len(self._texts) if text is not None else ~len(self._texts))
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -93,6 +110,15 @@ class PackedEntries(MadeRows[Entry]):
         start = self._ends[place - 1] if place else 0
         name = self._names[start : self._ends[place]].decode("utf-8", "surrogatepass")
         return os.path.join(self._folders[place], name)
+
+    def text(self, place: int) -> str | None:
+        """The text of the entry at a place; None where it has none."""
+        end = self._text_ends[place] if self._text_ends else ~0
+        return None if end < 0 else self._texts[self._text_start(place) : end].decode("utf-8", "surrogatepass")
+
+    def _text_start(self, place: int) -> int:
+        before = self._text_ends[place - 1] if place else 0
+        return before if before >= 0 else ~before
 
     def column(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """What `column_of` promises."""
@@ -110,6 +136,10 @@ class PackedEntries(MadeRows[Entry]):
             start = self._ends[place - 1] if place else 0
             found._names += self._names[start : self._ends[place]]
             found._ends.append(len(found._names))
+            if self._text_ends:
+                end = self._text_ends[place]
+                found._texts += self._texts[self._text_start(place) : end] if end >= 0 else b""
+                found._text_ends.append(len(found._texts) if end >= 0 else ~len(found._texts))
         found._folders, found._targets = self._folders.part(chosen), self._targets.part(chosen)
         found._groups, found._folds = self._groups.part(chosen), self._folds.part(chosen)
         found._marks = bytearray(np.frombuffer(self._marks, dtype=np.uint8)[chosen].tobytes())
@@ -137,6 +167,7 @@ class PackedEntries(MadeRows[Entry]):
             group=self._groups[place],
             fold=self._folds[place],
             added=bool(added),
+            text=self.text(place),
         )
 
 

@@ -1,8 +1,8 @@
 """What was seen of very many pictures, in little memory. In: Inspections one by one. Out: a sequence of them. Next: copies.py.
 
 An Inspection takes 700 bytes, and a million of them most of a small machine. What is usual about a picture fits a row of 112
-bytes and is made an Inspection again whenever somebody asks; the few pictures that are unusual (unreadable, of more than 8 bits)
-stay as they are.
+bytes and is made an Inspection again whenever somebody asks, and so does what was seen of a text; the few pictures that are unusual
+(unreadable, of more than 8 bits) stay as they are.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Kind(NamedTuple):
     wrong_extension: bool
     profile: str
     bands: str
-    one_colour: bool
+    one_colour: bool | None  # None: nobody looked, since it is a text
 
 
 class PackedInspections(MadeRows[Inspection]):
@@ -70,25 +70,24 @@ class PackedInspections(MadeRows[Inspection]):
         index = self._count
         self._count += 1
         looks, thumbnail = inspection.looks, inspection.thumbnail
-        if (
-            looks is None
-            or not isinstance(thumbnail, Shelved)
-            or not _is_usual(inspection)
-            or (self._shelf or thumbnail.place[0]) is not thumbnail.place[0]
+        if not _is_usual(inspection) or (
+            isinstance(thumbnail, Shelved) and (self._shelf or thumbnail.place[0]) is not thumbnail.place[0]
         ):
             self._rows[index]["kind"] = _UNUSUAL
             self._unusual[index] = inspection
             return
-        self._shelf = thumbnail.place[0]
+        row = 0
+        if isinstance(thumbnail, Shelved):
+            self._shelf, row = thumbnail.place
         self._rows[index] = (
-            np.frombuffer(bytes.fromhex(inspection.file_hash), dtype=np.uint8),
+            np.frombuffer(bytes.fromhex(inspection.file_hash) or bytes(_FILE), dtype=np.uint8),
             np.frombuffer(bytes.fromhex(inspection.content_hash), dtype=np.uint8),
             inspection.perceptual_hash,
-            looks[:5],
-            thumbnail.place[1],
+            (0.0,) * 5 if looks is None else looks[:5],
+            row,
             inspection.width,
             inspection.height,
-            self._number(inspection, looks.one_colour),
+            self._number(inspection, None if looks is None else looks.one_colour),
         )
 
     def __len__(self) -> int:
@@ -161,7 +160,7 @@ class PackedInspections(MadeRows[Inspection]):
         for row in np.flatnonzero(self._rows["kind"][places] == _UNUSUAL).tolist():
             yield row, self._unusual[int(places[row])]
 
-    def _number(self, inspection: Inspection, one_colour: bool) -> int:
+    def _number(self, inspection: Inspection, one_colour: bool | None) -> int:
         kind = _Kind(
             inspection.format,
             inspection.mode,
@@ -179,9 +178,11 @@ class PackedInspections(MadeRows[Inspection]):
 
     def _at(self, place: int) -> Inspection:
         file, content, perceptual, looks, shelf, width, height, number = self._rows[place]
-        if number == _UNUSUAL or self._shelf is None:
+        if number == _UNUSUAL:
             return self._unusual[place]
         kind = self._kinds[number]
+        if kind.one_colour is None or self._shelf is None:
+            return Inspection(file_hash="", content_hash=content.tobytes().hex(), width=int(width), height=int(height))
         brightest, darkest, entropy, edges, crowding = looks.tolist()
         return Inspection(
             file_hash=file.tobytes().hex(),
@@ -202,17 +203,25 @@ class PackedInspections(MadeRows[Inspection]):
 
 def _is_usual(inspection: Inspection) -> bool:
     """Whether a row holds all that was seen."""
+    if not is_hash(inspection.content_hash, _CONTENT) or max(inspection.width, inspection.height) > _MOST_SIDE:
+        return False
+    bare = Inspection(
+        file_hash="", content_hash=inspection.content_hash, width=inspection.width, height=inspection.height
+    )
+    if inspection == bare:  # of a text
+        return True
     return (
         not inspection.problem
         and inspection.is_picture
         and inspection.depth is None
-        and max(inspection.width, inspection.height) <= _MOST_SIDE
-        and _is_hash(inspection.file_hash, _FILE)
-        and _is_hash(inspection.content_hash, _CONTENT)
+        and inspection.looks is not None
+        and isinstance(inspection.thumbnail, Shelved)
+        and is_hash(inspection.file_hash, _FILE)
     )
 
 
-def _is_hash(text: str, length: int) -> bool:
+def is_hash(text: str, length: int) -> bool:
+    """Whether it is so many bytes in small hex digits."""
     return len(text) == 2 * length and _DIGITS.issuperset(text)
 
 

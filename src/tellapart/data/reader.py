@@ -136,7 +136,7 @@ class TaskReader:
     encoded: bool = False  # its folders hold files in an encoding, which --encoding tells
     separated: bool = False  # several names stand in one cell, which --label-separator cuts
     # How what is listed is looked at; None: as pictures are, which are files.
-    look: Callable[[Listing, Opening], tuple[Listing, list[Inspection]]] | None = None
+    look: Callable[[Listing, Opening], tuple[Listing, Sequence[Inspection]]] | None = None
     copies: Callable[[Listing, Sequence[Inspection]], Copies] = picture_copies
     settle: SettleTargets = as_listed
     own_files: str = ""  # how their files are called that are opened meanwhile; "": they have none

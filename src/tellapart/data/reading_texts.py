@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tellapart.data.copies import Copies
 from tellapart.data.examples import Inspection, Listing
+from tellapart.data.packed_texts import texts_at
 from tellapart.data.reader import AuditWords, CorrectionCells, TaskReader
 from tellapart.data.reading_classes import CLASS_READER, corrected, corrected_rows
 from tellapart.data.table import read_table
@@ -15,7 +16,7 @@ from tellapart.data.texts_copies import find_text_copies
 from tellapart.data.texts_counts import count_texts
 from tellapart.data.texts_files import read_texts
 from tellapart.data.texts_folder import list_numbered, list_text_folder
-from tellapart.data.texts_look import look_at_texts, texts_of
+from tellapart.data.texts_look import look_at_texts
 from tellapart.data.texts_table import TASK, holds_texts, list_texts
 
 
@@ -27,7 +28,7 @@ def _added(table: Path, separator: str | None) -> Listing:
 
 
 def _copies(listing: Listing, inspections: Sequence[Inspection]) -> Copies:
-    return find_text_copies(texts_of(listing.entries), inspections)
+    return find_text_copies(texts_at(listing.entries), inspections)
 
 
 TEXT_READER = TaskReader(

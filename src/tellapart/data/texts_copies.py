@@ -6,6 +6,7 @@ index decides.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.copies import Copies
 from tellapart.data.examples import Inspection
+from tellapart.data.packed_inspections import contents_of, readable
 from tellapart.texts.cleaning import CleanTexts, in_parts
 
 ALIKE = 0.8  # Jaccard index of the sets of pieces, from which two texts are near copies
@@ -26,26 +28,35 @@ _SALT = np.uint64(0x9E3779B97F4A7C15)
 
 def find_text_copies(texts: Sequence[str], inspections: Sequence[Inspection]) -> Copies:
     """Cluster copies; those of one content are exact. The work grows with the length of all texts."""
-    by_content: defaultdict[str, list[int]] = defaultdict(list)
-    for index, inspection in enumerate(inspections):
-        if not inspection.problem:
-            by_content[inspection.content_hash].append(index)
-    contents = sorted(by_content)
-    pairs = near_pairs(CleanTexts(texts, [by_content[content][0] for content in contents]))
+    places = readable(inspections)
+    contents, rank = np.unique(contents_of(inspections, places), return_inverse=True)
+    order = np.argsort(rank, kind="stable")
+    ends = np.cumsum(np.bincount(rank, minlength=len(contents)))
+    members = places[order]  # content by content, rising within each
+    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    pairs = near_pairs(CleanTexts(texts, array("q", members[starts].tobytes())))
     stars = _stars(len(contents), pairs)
-    near = [sorted(index for row in star for index in by_content[contents[row]]) for star in stars]
-    in_near = {index for cluster in near for index in cluster}
-    alone = [[index] for index, inspection in enumerate(inspections) if inspection.problem]
-    singles = [indices for indices in by_content.values() if indices[0] not in in_near]
-    cluster_of = [0] * len(inspections)
-    for number, cluster in enumerate(sorted(near + singles + alone)):
-        for index in cluster:
-            cluster_of[index] = number
+
+    def of_content(row: int) -> list[int]:
+        found: list[int] = members[starts[row] : ends[row]].tolist()
+        return found
+
+    near = [sorted(index for row in star for index in of_content(row)) for star in stars]
+    exact = [of_content(row) for row in np.flatnonzero(ends - starts > 1).tolist()]
     return Copies(
-        exact=tuple(tuple(cluster) for cluster in sorted(by_content.values()) if len(cluster) > 1),
+        exact=tuple(tuple(cluster) for cluster in sorted(exact)),
         near=tuple(tuple(cluster) for cluster in sorted(near)),
-        cluster_of=cluster_of,
+        cluster_of=_cluster_of(len(inspections), [*near, *exact]),
     )
+
+
+def _cluster_of(count: int, clusters: Iterable[Sequence[int]]) -> Sequence[int]:
+    """Of each of `count` texts the number of its cluster, [N], by first members; clusters may be parts of others before them."""
+    first = np.arange(count)
+    for cluster in clusters:
+        first[list(cluster)] = np.minimum(first[list(cluster)], min(cluster))
+    _, numbers = np.unique(first, return_inverse=True)
+    return array("q", numbers.tobytes())
 
 
 def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 import statistics
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tellapart.data.examples import SPLITS, Entry, Inspection, Listing, short_path
+from tellapart.data.packed_entries import column_of
+from tellapart.data.packed_inspections import readable
+from tellapart.data.packed_texts import texts_at
 from tellapart.data.reader import OwnCounts
 from tellapart.texts.cleaning import MOST_LETTERS, in_parts
 from tellapart.texts.writing_systems import main_systems
@@ -28,31 +36,37 @@ _NONE = "no letters"
 
 def count_texts(listing: Listing, inspections: Sequence[Inspection], groups: Sequence[str]) -> OwnCounts:
     """Of a listing whose texts were looked at: what is odd about them, and how long they are."""
-    usable = [entry for entry, one in zip(listing.entries, inspections, strict=True) if not one.problem]
-    lengths = sorted(len(entry.text or "") for entry in usable) or [0]
-    begun = in_parts((entry.text or "")[:_BEGINNING] for entry in usable)
-    systems = Counter(name for part in begun for name in main_systems(part))
-    odd = {name: [entry for entry in usable if test(entry.text or "")] for name, (test, _, _) in _ODD.items()}
+    places = readable(inspections)
+    texts = texts_at(listing.entries, places)
+    lengths, odd = array("q"), {name: list[Path]() for name in _ODD}
+    for place, text in zip(places.tolist(), texts, strict=True):
+        lengths.append(len(text))
+        for name, oddity in _ODD.items():
+            if oddity.test(text):
+                odd[name].append(listing.entries[place].path)
+    ordered: list[int] = np.sort(np.frombuffer(lengths, dtype=np.int64)).tolist() or [0]
+    median = statistics.median_low(ordered)
+    systems = Counter(name for part in in_parts(text[:_BEGINNING] for text in texts) for name in main_systems(part))
     record = {
-        "pictures": _by_split(listing, usable),
-        "letters": {"least": lengths[0], "median": statistics.median_low(lengths), "most": lengths[-1]},
+        "pictures": _by_split(listing.entries, places),
+        "letters": {"least": ordered[0], "median": median, "most": ordered[-1]},
         "writing": dict(systems.most_common()),
-        **{name: [str(entry.path) for entry in found] for name, found in odd.items()},
+        **{name: list(map(str, found)) for name, found in odd.items()},
     }
     return OwnCounts(
         name="texts",
         record=record,
-        target_warnings=tuple(_warnings(listing, odd, systems, len(usable))),
+        target_warnings=tuple(_warnings(listing, odd, systems, len(places))),
         lines=(
-            f"letters   {lengths[0]:,} to {lengths[-1]:,}, median {statistics.median_low(lengths):,}",
+            f"letters   {ordered[0]:,} to {ordered[-1]:,}, median {median:,}",
             f"writing   {', '.join(f'{name or _NONE} {count:,}' for name, count in systems.most_common(5))}",
         ),
     )
 
 
-def _by_split(listing: Listing, usable: Sequence[Entry]) -> dict[str, int]:
-    given = {entry.split or "" for entry in listing.entries}
-    found = Counter(entry.split or "" for entry in usable)
+def _by_split(entries: Sequence[Entry], places: NDArray[np.int64]) -> dict[str, int]:
+    given = {split or "" for split in column_of(entries, "split")}
+    found = Counter(split or "" for split in column_of(entries, "split", places))
     return {split: found[split] for split in ("", *SPLITS) if split in given}
 
 
@@ -99,10 +113,10 @@ _ODD: Mapping[str, _Oddity] = {
 }
 
 
-def _warnings(listing: Listing, odd: dict[str, list[Entry]], systems: Counter[str], usable: int) -> Iterator[str]:
+def _warnings(listing: Listing, odd: Mapping[str, list[Path]], systems: Counter[str], usable: int) -> Iterator[str]:
     for name, found in odd.items():
         if found:
-            such = ", ".join(short_path(entry.path, listing.source) for entry in found[:_SHOWN])
+            such = ", ".join(short_path(path, listing.source) for path in found[:_SHOWN])
             yield f"texts {_ODD[name].told}: {len(found):,}, such as {such}. {_ODD[name].remedy}"
     main = systems.most_common(1)[0][0] if systems else ""
     others = {name: count for name, count in systems.items() if name not in (main, "")}

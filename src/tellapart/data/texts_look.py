@@ -6,7 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.data.examples import Entry, Inspection, Listing
+from tellapart.data.examples import Inspection, Listing
+from tellapart.data.packed_entries import MANY
+from tellapart.data.packed_inspections import PackedInspections
+from tellapart.data.packed_texts import texts_as_read
 from tellapart.data.reader import ALONE, Opening
 from tellapart.errors import PictureError
 from tellapart.sources.reading import read_bytes
@@ -15,13 +18,13 @@ from tellapart.texts.cleaning import MOST_LETTERS, clean
 EMPTY = "empty: nothing is left of it without blanks and unseen characters"
 
 
-def look_at_texts(listing: Listing, opening: Opening = ALONE) -> tuple[Listing, list[Inspection]]:
+def look_at_texts(listing: Listing, opening: Opening = ALONE) -> tuple[Listing, Sequence[Inspection]]:
     """Inspect every text; `width` of an inspection is letters. One that could not be read when it was listed is told why."""
-    inspections: list[Inspection] = []
-    for entry in listing.entries:
-        inspections.append(
-            Inspection(file_hash="", problem=_reason(entry.path)) if entry.text is None else inspect_text(entry.text)
-        )
+    entries = listing.entries
+    inspections = PackedInspections(len(entries)) if len(entries) >= MANY else list[Inspection]()
+    for place, text in enumerate(texts_as_read(entries)):
+        seen = inspect_text(text) if text is not None else None
+        inspections.append(seen or Inspection(file_hash="", problem=_reason(entries[place].path)))
         opening.advance(1)
     return listing, inspections
 
@@ -46,8 +49,3 @@ def inspect_text(text: str) -> Inspection:
         content = f"{content}\0{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()}"
     digest = hashlib.sha256(content.encode()).hexdigest()[:32]
     return Inspection(file_hash="", content_hash=digest, width=len(text), height=1)
-
-
-def texts_of(entries: Sequence[Entry]) -> list[str]:
-    """The texts of entries that were looked at; "" of one that could not be read."""
-    return [entry.text or "" for entry in entries]

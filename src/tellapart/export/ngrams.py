@@ -74,7 +74,11 @@ class GramGraph:
                 node("Div", ["other", "squares_above"], "other_each"),
                 node("ReduceSum", ["other_each", "other_along"], "other_sum", keepdims=0),
                 node("Mul", ["other_sum", "each"], "other_share"),
-                node("Max", ["unknown_share", "other_share"], "strange"),
+                # Its sixth power, as training/other_writing.py says why.
+                node("Mul", ["other_share", "other_share"], "other_second"),
+                node("Mul", ["other_second", "other_second"], "other_fourth"),
+                node("Mul", ["other_fourth", "other_second"], "other_sixth"),
+                node("Max", ["unknown_share", "other_sixth"], "strange"),
             ]
             numbers["other_along"] = np.array([1, 2], dtype=np.int64)
         return WrittenPart(

@@ -43,7 +43,7 @@ class Facts:
     """Names and what is to be said of them."""
 
     rows: Sequence[tuple[str, str]]
-    command: tuple[str, str] | None = None  # the last row: its name, and what to type
+    command: tuple[str, str, str] | None = None  # the last row: its name, the model that predicts, and of what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

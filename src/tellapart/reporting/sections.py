@@ -238,7 +238,7 @@ def about_section(part: AboutPart, phrases: Phrases) -> Section:
     """Where it came from."""
     rows = [(phrases(key), text) for key, text in part.facts]
     rows.append((phrases("versions"), ", ".join(f"{name} {version}" for name, version in part.versions)))
-    blocks: list[Block] = [Facts(rows=rows, command=(phrases("try"), part.model))]
+    blocks: list[Block] = [Facts(rows=rows, command=(phrases("try"), part.model, phrases("try_given")))]
     if part.missing:
         blocks.append(Paragraph(text=phrases("missing_pictures", n=part.missing), tone="soft"))
     return Section(key="about", title=phrases("about"), blocks=blocks)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -118,7 +119,7 @@ class OpenRun:
         return make_settings(self.recipe)
 
     @cached_property
-    def examples(self) -> list[Example]:
+    def examples(self) -> Sequence[Example]:
         """Every picture of the data set, those with problems too. Raises: DataError."""
         path = self.folder / EXAMPLES
         if not self.lists_examples:

@@ -5,12 +5,15 @@ A run keeps where each text stands and the hash of its content, not the text its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tellapart.data.examples import Example
+from tellapart.data.examples import Entry, Example
 from tellapart.data.listing import read_listing
+from tellapart.data.packed_entries import MANY, packed
+from tellapart.data.packed_texts import texts_at
 from tellapart.data.texts_look import inspect_text
 from tellapart.errors import TellapartError, one_line
 from tellapart.runs.embeddings import draw
@@ -38,19 +41,54 @@ def texts_by_content(run: OpenRun) -> Mapping[str, str]:
     settings = run.settings
     source = run.data_now if run.data_now is not None else Path(settings.data)
     entries = read_listing(source, settings.read_options).entries
-    texts = [entry.text for entry in entries if entry.text is not None]
-    return {inspect_text(text).content_hash: text for text in texts}
+    return _ByContent(packed(entries) if len(entries) >= MANY else entries)
+
+
+class _ByContent(Mapping[str, str]):
+    """Texts by their content hash; of several with one content the last. Those of very many are made when they are asked for."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._texts = texts_at(entries)
+        self._place: dict[bytes, int] = {}
+        for place, text in enumerate(self._texts):
+            if content := inspect_text(text).content_hash:
+                self._place[bytes.fromhex(content)] = place
+
+    def __getitem__(self, content: str) -> str:
+        try:
+            return self._texts[self._place[bytes.fromhex(content)]]
+        except ValueError:  # no hash at all
+            raise KeyError(content) from None
+
+    def __contains__(self, content: object) -> bool:
+        try:
+            return isinstance(content, str) and bytes.fromhex(content) in self._place
+        except ValueError:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        return (content.hex() for content in self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
 
 
 def read_texts(run: OpenRun, *, most: int | None = MOST_TEXTS, split: str | None = None) -> RunTexts:
     """At most `most` usable examples drawn at random, or all, of one split or of all. Never raises: says why there are none."""
-    usable = [one for one in run.examples if not one.problem and one.split and (split is None or one.split == split)]
+    examples, reason = run.examples, ""
+    found: Mapping[str, str] = {}
     try:
         found = texts_by_content(run)
     except TellapartError as error:
-        return RunTexts(examples=[], texts=[], n_all=len(usable), reason=one_line(error, most=200))
-    there = [one for one in usable if one.content_hash in found]
-    reason = "" if there else f"none of them stands in {run.data_now or run.settings.data} as it was"
-    kept = there if most is None else draw(there, most, seed=0)
+        reason = one_line(error, most=200)
+    n_all, there = 0, array("q")  # of very many examples their places, not all of them at once
+    for place, one in enumerate(examples):
+        if not one.problem and one.split and (split is None or one.split == split):
+            n_all += 1
+            if one.content_hash in found:
+                there.append(place)
+    if not there:
+        reason = reason or f"none of them stands in {run.data_now or run.settings.data} as it was"
+    kept = [examples[place] for place in (there if most is None else draw(there, most, seed=0))]
     texts = [found[one.content_hash] for one in kept]
-    return RunTexts(examples=kept, texts=texts, n_all=len(usable), found=found, reason=reason)
+    return RunTexts(examples=kept, texts=texts, n_all=n_all, found=found, reason=reason)

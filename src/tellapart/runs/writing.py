@@ -191,7 +191,7 @@ def _validated(winner: Validated[Any]) -> float | None:
     return winner.figure if winner.figure_name and math.isfinite(winner.figure) else None
 
 
-def data_fingerprint(examples: list[Example]) -> str:
+def data_fingerprint(examples: Sequence[Example]) -> str:
     """SHA-256 over the sorted contents, targets and splits: the same pictures give the same, wherever they lie."""
     lines = sorted(
         f"{example.content_hash}\t{example.target.text}\t{example.split}" for example in examples if example.split

@@ -227,7 +227,8 @@ def _kind(datatype: str, name: str, accept: Accept) -> np.dtype[Any]:
     if datatype != "UINT8" and not (datatype == "FP32" and accept != "bytes"):
         remedy = f" {REMEDY}." if datatype == "FP32" else ""
         raise Refusal(
-            f"input {shown(name)!r} is {shown(datatype)[:20]!r}; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255)."
+            f"input {shown(name)!r} is {shown(datatype)[:20]!r}; pictures come as BYTES (files) or UINT8 (RGB pixels, 0 to 255), "
+            "texts as BYTES."
             f"{remedy}"
         )
     return np.dtype(_DATATYPES[datatype])

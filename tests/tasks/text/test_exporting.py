@@ -42,6 +42,8 @@ def test_a_run_is_exported_and_answers_the_same(run: Path, name: str, capsys: py
         assert execute(["report", str(run), "--lang", "en", "--quiet"]) == 0
         page = (run / "report.html").read_text(encoding="utf-8")
         assert "Each format answered the whole test split, 32 texts, through its own runtime" in page
+        assert "classifier of n-grams, of a network&#39;s vectors of sentences, or both" in page
+        assert page.count("model.onnx TEXTS.csv</code>") == 1
         texts = ["so warm w1", "wet"]
         assert tellapart.load(row["path"]).predict(texts).labels == tellapart.load(run).predict(texts).labels
 

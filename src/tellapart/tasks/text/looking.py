@@ -120,13 +120,14 @@ def _near_copies(run: OpenRun, read: RunTexts, t: Phrases) -> Section | None:
     clusters = run.audit["near_copies"]
     if not clusters:
         return None
-    by_path = {str(one.path): one for one in run.examples}
+    shown = [path for cluster in clusters[:_CLUSTERS] for path in cluster[:_IN_CLUSTER]]
+    wanted = set(shown)
+    by_path = {path: one for one in run.examples if (path := str(one.path)) in wanted}
     rows = []
-    for cluster in clusters[:_CLUSTERS]:
-        for path in cluster[:_IN_CLUSTER]:
-            one = by_path.get(path)
-            text = None if one is None else read.found.get(one.content_hash)
-            rows.append((Path(path).name, shortened(text or "–"), "" if one is None else one.target.text))
+    for path in shown:
+        one = by_path.get(path)
+        text = None if one is None else read.found.get(one.content_hash)
+        rows.append((Path(path).name, shortened(text or "–"), "" if one is None else one.target.text))
     lead = t("near_copies_lead", n=len(clusters), shown=min(len(clusters), _CLUSTERS))
     columns = [Column(name=""), Column(name=t("texts_read")), Column(name=t("class"), kind="name")]
     blocks: list[Block] = [Paragraph(text=lead, tone="soft"), Table(columns=columns, rows=rows)]

@@ -25,7 +25,7 @@ from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
 from tellapart.training.ngram_probe import GivenGrams, NgramProbe, fit_ngrams
-from tellapart.training.other_writing import share_of_other
+from tellapart.training.other_writing import strangeness_of_other
 from tellapart.training.probe import picture_weights
 
 _AT_ONCE = 20_000  # texts whose counts are in memory together
@@ -135,7 +135,7 @@ class _Said:
             counted = count_texts_in(texts, probe.inputs, probe.frequency)
             self.logits[part] = counted.matrix @ probe.weight.T + probe.bias
             self.unknown[part] = counted.unknown
-            self.other[part] = share_of_other(counted.matrix, probe.other, max(1, probe.inputs.rules.blocks))
+            self.other[part] = strangeness_of_other(counted.matrix, probe.other, max(1, probe.inputs.rules.blocks))
         return self
 
 

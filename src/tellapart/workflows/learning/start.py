@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tellapart.data.dataset import Dataset
+from tellapart.data.packed_texts import texts_at
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import Choice, LinearCandidate, Validated, choose
 from tellapart.features.backbone import ReadyBackbone
@@ -66,7 +67,7 @@ def _directly(session: TrainingSession, task: Task, learn: LearnTexts, dataset: 
     """The answer of a task whose items need no backbone; from scratch there is none before its network."""
     began, own = time.monotonic(), task.own
     entries = session.examined.listing.entries
-    texts = [entries[index].text or "" for index in dataset.indices.tolist()]
+    texts = texts_at(entries, dataset.indices)
 
     def prepare() -> Prepared:
         if own is None:

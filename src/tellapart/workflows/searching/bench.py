@@ -15,6 +15,7 @@ from typing import Any
 
 from tellapart.data.audit import check_strict, check_trainable
 from tellapart.data.dataset import Dataset, gather
+from tellapart.data.packed_texts import texts_at
 from tellapart.data.readers import READERS
 from tellapart.data.splitting import told_split
 from tellapart.data.survey import Examined
@@ -135,7 +136,7 @@ class Bench:
     def direct(self, settings: TrainSettings, learn: LearnTexts) -> Choice[Any]:
         """The first answer of a task whose items need no backbone. Raises: DataError."""
         entries = self.examined.listing.entries
-        texts = [entries[index].text or "" for index in self.dataset.indices.tolist()]
+        texts = texts_at(entries, self.dataset.indices)
         reporter = self.reporter if isinstance(self.reporter, Watching) else Silent()
         return learn(settings, self.dataset, texts, reporter)
 
