@@ -104,7 +104,7 @@ class _Pruning:
         self.subject = PruningSubject(
             network=opened.network,
             sample=judged[:1],
-            run=lambda one: [one(part) for part in torch.split(read, BATCH)],
+            run=lambda one: _pass(one, read),
             harm=_harm(opened, said, judged, self.spread),
             original=whole,
             whole=opened.whole,
@@ -203,6 +203,16 @@ def _calibration(pupils: Pupils) -> tuple[Tensor, Tensor]:
     return (pictures[judged:] if len(pictures) > judged else pictures), pictures[:judged]
 
 
+def _pass(network: nn.Module, pictures: Tensor) -> None:
+    """All pictures through a network, so many at a time as take about the memory of a batch of usual ones."""
+    for part in torch.split(pictures, _at_once(pictures)):
+        network(part)
+
+
+def _at_once(pictures: Tensor) -> int:
+    return max(1, round(BATCH * min(1.0, (USUAL_SIZE / pictures.shape[1]) ** 2)))
+
+
 def _heard(network: Trainable, at: str | None, pictures: Tensor) -> Taught:
     """What a network says of pictures, in evaluation mode."""
     ear = Overheard(network, at=at)
@@ -210,7 +220,7 @@ def _heard(network: Trainable, at: str | None, pictures: Tensor) -> Taught:
     embeddings: list[Tensor] = []
     try:
         with torch.inference_mode():
-            for part in torch.split(pictures, BATCH):
+            for part in torch.split(pictures, _at_once(pictures)):
                 ear(part)
                 outputs.append(ear.outputs)
                 embeddings += [] if ear.embedding is None else [ear.embedding]
