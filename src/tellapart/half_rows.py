@@ -28,31 +28,31 @@ AT_ONCE = 50_000  # rows that are answered in one piece; of more the answers are
 _PIECE = 4_096  # rows: 34 MB of 2,064 numbers
 
 Floats = NDArray[np.float32]
-_HALF = np.dtype(np.float16)
+_HALF, _WHOLE = np.dtype(np.float16), np.dtype(np.float32)
 _MOST = float(np.finfo(np.float16).max)
 
 
 class _File:
-    """N rows of D halves."""
+    """N rows of D numbers of one kind."""
 
-    def __init__(self, count: int, length: int) -> None:
+    def __init__(self, count: int, length: int, kind: np.dtype[Any]) -> None:
         folder, self.number = cache_folder(), open_unnamed("features-")
         self._release = weakref.finalize(self, os.close, self.number)
         self._lock = threading.Lock()  # where the system cannot read and write at a place
-        self.row_bytes, self.length = length * _HALF.itemsize, length
+        self.row_bytes, self.length, self._kind = length * kind.itemsize, length, kind
         with storage_errors(folder):
             _take_room(self.number, count * self.row_bytes, str(folder))
 
-    def read(self, places: NDArray[np.int64]) -> NDArray[np.float16]:
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
         """The rows at the places, [n, D]; those that lie side by side at once."""
-        found = np.empty((len(places), self.length), dtype=_HALF)
+        found = np.empty((len(places), self.length), dtype=self._kind)
         edges = np.flatnonzero(np.diff(places) != 1) + 1
         for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(places)], strict=True):
             if last > first:
                 self._read(found[first:last].data.cast("B"), int(places[first]) * self.row_bytes)
         return found
 
-    def write(self, place: int, values: NDArray[np.float16]) -> None:
+    def write(self, place: int, values: NDArray[Any]) -> None:
         data, offset = memoryview(values.tobytes()), place * self.row_bytes
         with storage_errors(cache_folder()):
             while len(data):
@@ -136,6 +136,33 @@ class HalfRows:
         return found
 
 
+class WholeRows:
+    """Rows [N, D] of 32 bits in such a file, worked out of others: threads may each fill a part."""
+
+    def __init__(self, count: int, length: int) -> None:
+        """All 0. Raises: StorageError where the disk has not so much room."""
+        self._file, self.shape = _File(count, length, _WHOLE), (count, length)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Floats:
+        """Rows [n, D] by a slice, numbers or a mask. Raises: StorageError."""
+        found: Floats = self._file.read(_numbers(rows, len(self)))
+        return found
+
+    def __setitem__(self, rows: slice, values: Floats) -> None:
+        """Fill rows that lie side by side. Raises: StorageError."""
+        self._file.write(rows.indices(len(self))[0], np.asarray(values, dtype=_WHOLE))
+
+
+def _numbers(rows: slice | NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Those of the rows that are chosen, of so many."""
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(count), dtype=np.int64)
+    return np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+
+
 Rows: TypeAlias = Floats | HalfRows  # [N, D] in memory, or on disk
 
 
@@ -144,7 +171,7 @@ def half_rows(count: int, length: int, *, order: NDArray[np.int64] | None = None
 
     Raises: StorageError where the disk has not so much room.
     """
-    file, places = _File(count, length), np.arange(count, dtype=np.int64)
+    file, places = _File(count, length, _HALF), np.arange(count, dtype=np.int64)
     if order is not None:
         places[order] = np.arange(count)
     return HalfRows(file, places, slice(0, length))

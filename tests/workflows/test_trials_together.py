@@ -54,7 +54,10 @@ def begun(environment: Mapping[str, str], *given: Any) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
     """What was found, and what was said meanwhile."""
-    found, said = process.communicate(timeout=SECONDS)
+    try:
+        found, said = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
     assert process.returncode == 0, said
     return json.loads(found), said
 
