@@ -57,6 +57,19 @@ def test_what_is_written_is_read_back_by_slice_numbers_mask_and_part(whole: np.n
     assert as_rows(rows) is rows
 
 
+def test_some_rows_are_kept_as_exact_as_they_came(whole: np.ndarray) -> None:
+    exact, numbers = np.arange(0, COUNT, 3), np.float32(1e5) + np.pi * whole[:, :4]
+    rows = half_rows(COUNT, 4, order=np.random.default_rng(2).permutation(COUNT), exact=exact)
+    for row in exact:
+        rows[row] = numbers[row]
+    with pytest.raises(DataError, match="16 bits"):
+        rows[1] = numbers[1]
+    rows[4] = whole[4, :4]
+    assert np.array_equal(rows[exact], numbers[exact])
+    assert np.array_equal(rows[np.array([4, 0, 1])], [whole[4, :4], numbers[0], np.zeros(4)])
+    assert np.array_equal(from_column(part(rows, exact), 1)[5:7], numbers[exact][5:7, 1:])
+
+
 def test_of_an_array_the_same_are_arrays(whole: np.ndarray) -> None:
     assert without(whole, []) is whole
     assert np.array_equal(without(whole, [3]), np.delete(whole, 3, axis=0))
@@ -118,10 +131,10 @@ class Watched(HalfRows):
         raise AssertionError("all of them at once")
 
     def part(self, rows: np.ndarray) -> HalfRows:
-        return Watched(self._file, self._places[rows], self._columns)
+        return Watched(self._files, self._places[rows], self._columns)
 
     def from_column(self, first: int) -> HalfRows:
-        return Watched(self._file, self._places, slice(first, None))
+        return Watched(self._files, self._places, slice(first, None))
 
     def _floats(self, places: np.ndarray) -> np.ndarray:
         Watched.most = max(Watched.most, len(places))
@@ -130,7 +143,7 @@ class Watched(HalfRows):
 
 def watched(whole: np.ndarray) -> HalfRows:
     rows, Watched.most = stored(whole), 0
-    return Watched(rows._file, rows._places, rows._columns)
+    return Watched(rows._files, rows._places, rows._columns)
 
 
 def test_the_discriminant_reads_a_block_or_a_class_at_a_time(whole: np.ndarray, labels: np.ndarray) -> None:

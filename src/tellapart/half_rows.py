@@ -15,7 +15,7 @@ import shutil
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,17 +84,33 @@ class _File:
             return os.write(self.number, data)
 
 
-class HalfRows:
-    """Rows [N, D] in such a file, or some of its rows and columns."""
+class _Files(NamedTuple):
+    """Where rows lie: at a place from 0 on in the one, at -1 - place in the other."""
 
-    def __init__(self, file: _File, places: NDArray[np.int64], columns: slice) -> None:
-        """`places` [N] in the file; made by `half_rows`, `part` and `from_column`."""
-        self._file, self._places, self._columns = file, places, columns
+    halves: _File
+    wholes: _File | None
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """The rows at the places, [n, D]."""
+        if self.wholes is None or (places >= 0).all():
+            return self.halves.read(places)
+        found = np.empty((len(places), self.halves.length), dtype=_WHOLE)
+        found[places >= 0] = self.halves.read(places[places >= 0])
+        found[places < 0] = self.wholes.read(-1 - places[places < 0])
+        return found
+
+
+class HalfRows:
+    """Rows [N, D] in such a file, or some of its rows and columns; some of them may be kept in 32 bits in another."""
+
+    def __init__(self, files: _Files, places: NDArray[np.int64], columns: slice) -> None:
+        """`places` [N] in the files; made by `half_rows`, `part` and `from_column`."""
+        self._files, self._places, self._columns = files, places, columns
 
     @property
     def shape(self) -> tuple[int, int]:
         """N and D."""
-        return len(self._places), len(range(*self._columns.indices(self._file.length)))
+        return len(self._places), len(range(*self._columns.indices(self._files.halves.length)))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -108,7 +124,11 @@ class HalfRows:
         return self._floats(places)
 
     def __setitem__(self, row: int, values: Floats) -> None:
-        """Raises: DataError for what 16 bits cannot hold; StorageError."""
+        """Raises: DataError for what 16 bits cannot hold, where they must; StorageError."""
+        place = int(self._places[row])
+        if place < 0 and self._files.wholes is not None:
+            self._files.wholes.write(-1 - place, np.asarray(values, dtype=_WHOLE))
+            return
         with np.errstate(over="ignore"):
             halves = np.asarray(values).astype(_HALF)
         if not np.isfinite(halves).all() and np.isfinite(values).all():
@@ -116,7 +136,7 @@ class HalfRows:
                 f"the network gives features up to {float(np.abs(values).max()):,.0f}; those of so many pictures are kept in 16 "
                 f"bits, which hold {_MOST:,.0f}. Choose another --backbone, or fewer pictures with --limit."
             )
-        self._file.write(int(self._places[row]), halves)
+        self._files.halves.write(place, halves)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """All of them, for who cannot work in blocks."""
@@ -124,15 +144,16 @@ class HalfRows:
 
     def part(self, rows: NDArray[Any]) -> HalfRows:
         """These rows, still on disk."""
-        return HalfRows(self._file, self._places[rows], self._columns)
+        return HalfRows(self._files, self._places[rows], self._columns)
 
     def from_column(self, first: int) -> HalfRows:
         """Without the numbers before that one, still on disk."""
-        start = range(*self._columns.indices(self._file.length))[first] if first < self.shape[1] else self._file.length
-        return HalfRows(self._file, self._places, slice(start, self._columns.stop))
+        length = self._files.halves.length
+        start = range(*self._columns.indices(length))[first] if first < self.shape[1] else length
+        return HalfRows(self._files, self._places, slice(start, self._columns.stop))
 
     def _floats(self, places: NDArray[np.int64]) -> Floats:
-        found: Floats = np.ascontiguousarray(self._file.read(places)[:, self._columns], dtype=np.float32)
+        found: Floats = np.ascontiguousarray(self._files.read(places)[:, self._columns], dtype=np.float32)
         return found
 
 
@@ -166,15 +187,21 @@ def _numbers(rows: slice | NDArray[Any], count: int) -> NDArray[np.int64]:
 Rows: TypeAlias = Floats | HalfRows  # [N, D] in memory, or on disk
 
 
-def half_rows(count: int, length: int, *, order: NDArray[np.int64] | None = None) -> HalfRows:
+def half_rows(
+    count: int, length: int, *, order: NDArray[np.int64] | None = None, exact: NDArray[np.int64] | None = None
+) -> HalfRows:
     """Room for `count` rows of `length` numbers, all 0; `order` [N] are the rows as they will mostly be read, one after the other.
 
-    Raises: StorageError where the disk has not so much room.
+    Those of the rows `exact` [n] are kept in 32 bits. Raises: StorageError where the disk has not so much room.
     """
-    file, places = _File(count, length, _HALF), np.arange(count, dtype=np.int64)
-    if order is not None:
-        places[order] = np.arange(count)
-    return HalfRows(file, places, slice(0, length))
+    order = np.arange(count, dtype=np.int64) if order is None else order
+    apart = np.zeros(count, dtype=np.bool_)
+    apart[[] if exact is None else exact] = True
+    places = np.empty(count, dtype=np.int64)
+    rough, fine = order[~apart[order]], order[apart[order]]
+    places[rough], places[fine] = np.arange(len(rough)), -1 - np.arange(len(fine))
+    halves = _File(len(rough), length, _HALF)
+    return HalfRows(_Files(halves, _File(len(fine), length, _WHOLE) if len(fine) else None), places, slice(0, length))
 
 
 def part(vectors: Rows, rows: NDArray[Any]) -> Rows:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,10 @@ class Basis:
     scale: Doubles  # [D], 1 / deviation; 0 for features that never vary
     directions: Doubles  # [D, R], orthonormal columns
 
+    @overload
+    def coordinates(self, vectors: Floats, threads: ThreadPoolExecutor) -> Floats: ...
+    @overload
+    def coordinates(self, vectors: Rows, threads: ThreadPoolExecutor) -> Turned: ...
     def coordinates(self, vectors: Rows, threads: ThreadPoolExecutor) -> Turned:
         """Vectors [N, D] along the directions, float32 [N, R + 1], on disk where they are; the last column is 1, for the bias.
 
