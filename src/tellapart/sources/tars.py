@@ -10,7 +10,17 @@ from typing import IO, Any
 
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.gzips import GzipDamaged, GzipReader, Marks
-from tellapart.sources.members import CUT_OFF, FREE_BYTES, LINK, MAX_GROWTH, MAX_INDEX_BYTES, SPECIAL, Contents, Member, collect
+from tellapart.sources.members import (
+    CUT_OFF,
+    FREE_BYTES,
+    LINK,
+    MAX_GROWTH,
+    MAX_INDEX_BYTES,
+    SPECIAL,
+    Contents,
+    Member,
+    collect,
+)
 from tellapart.sources.places import open_binary, stamp_of
 
 _GZIP_MAGIC = b"\x1f\x8b"
