@@ -69,7 +69,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("class                     boxes  12", "class                     boxes  12"),  # a class, and its figures
         ("time                            12", "time                            12"),
         ("right                     98.5 %      97.0 %", "正确                      98.5 %      97.0 %"),
-        ("a long name of its own is damaged; Writing the report", "a long name of its own 已损坏; 写报告"),
+        ("a long name of its own is damaged; Writing the report", "a long name of its own 已损坏；写报告"),
         ("x   is damaged by the way   is damaged", "x   is damaged by the way   is damaged"),  # cells of a table
         ("Writing the report      12", "写报告                  12"),  # columns stay below each other
         (
