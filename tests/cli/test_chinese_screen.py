@@ -106,8 +106,8 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
                 "would make 10); class '1' has 1 test picture (9 more would make 10); 7 more classes have fewer than 10."
             ),
             (
-                "测试集太小，难下结论：准确率为 63.7 %（95 %：52.8 % 至 73.4 %）；类别 '0'有 8 张测试图片（再加 2 张即为 10 张）; "
-                "类别 '1'有 1 张测试图片（再加 9 张即为 10 张）; 另有 7 个类别少于 10 张。"
+                "测试集太小，难下结论：准确率为 63.7 %（95 %：52.8 % 至 73.4 %）；类别 '0' 有 8 张测试图片（再加 2 张即为 10 张）；"
+                "类别 '1' 有 1 张测试图片（再加 9 张即为 10 张）；另有 7 个类别少于 10 张。"
             ),
         ),
         ("Training lenet5: 8 of 8 in 7.3 s", "正在训练 lenet5：8 / 8，用时 7.3 s"),
