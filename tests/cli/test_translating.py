@@ -76,7 +76,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "the text has none; give --task text, or `train text`",
             "文本没有；加上 --task text，或 `train text`",
         ),
-        ("mask lies in masks/text beside it", "掩膜在旁边的 masks/text 里"),  # of a path nothing
+        ("mask lies in masks/text beside it", "掩码在旁边的 masks/text 里"),  # of a path nothing
         ("nothing that is known", "nothing that is known"),
         ("只有中文", "只有中文"),
         ("", ""),
