@@ -144,3 +144,12 @@ def test_terms_are_those_of_the_glossary(repository: Path) -> None:
         if other in path.read_text(encoding="utf-8")
     }
     assert found == {}
+
+
+def test_the_chinese_readme_is_as_long_as_the_english_one_and_shows_the_same_training(repository: Path) -> None:
+    english, chinese = ((repository / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+    assert english.count("\n## ") == chinese.count("\n## ")
+    shown, said = (re.search(r"```\n([^`]*?280[^`]*)```", text) for text in (english, chinese))
+    assert shown
+    assert said
+    assert translate(shown[1]) == said[1]

@@ -22,14 +22,14 @@ _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later
 _LETTERS = re.compile(r"[A-Za-z]")
 _COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
-_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
+_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) (?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
 # Where a line that no sentence fits is taken apart, the coarsest first: cells, sentences, then what stands between : and ;.
 _PARTS = (re.compile(r"(\s{2,})"), re.compile(r"((?<=[.?!]) )"), re.compile(r"((?<=:) |; )"))
 _CLAUSE = re.compile(r"(?=, )")
 _MOST_CLAUSES = 6  # each run of them is looked up
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is counted, by what Chinese counts it with, and what is left of such a number in the same sentence.
-_MEASURED = re.compile(r"(?<=[\d,]) 个 ?((?:测试|验证|训练)?(图片|文本))(?!文件|列|数组)")
+_MEASURED = re.compile(r"(?:(?<=[\d,])( )个 ?|(?<=每)个)((?:测试|验证|训练)?(图片|文本))(?!文件|列|数组)")
 _LEFT = re.compile(r"(?<=[\d,]) 个(?=[，。；）]|$)")
 _GAPS = re.compile(r"( {2,})")
 _ROW = re.compile(r"(\S+(?: \S+)*)( +)(\S.*)")
@@ -99,8 +99,8 @@ def _measured(line: str) -> str:
     found = _MEASURED.search(line)
     if found is None:
         return line
-    measure = "张" if found[2] == "图片" else "条"
-    return _LEFT.sub(f" {measure}", _MEASURED.sub(rf" {measure}\1", line))
+    measure = "张" if found[3] == "图片" else "条"
+    return _LEFT.sub(f" {measure}", _MEASURED.sub(lambda one: f"{one[1] or ''}{measure}{one[2]}", line))
 
 
 def _taken_apart(line: str, depth: int) -> str:
