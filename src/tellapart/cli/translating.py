@@ -22,7 +22,7 @@ _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later
 _LETTERS = re.compile(r"[A-Za-z]")
 _COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
-_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) (?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
+_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\x20{1,2}(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
 # Where a line that no sentence fits is taken apart, the coarsest first: cells, sentences, then what stands between : and ;.
 _PARTS = (re.compile(r"(\s{2,})"), re.compile(r"((?<=[.?!]) )"), re.compile(r"((?<=:) |; )"))
 _CLAUSE = re.compile(r"(?=, )")
