@@ -60,7 +60,7 @@ def rule(found: Mapping[str, Any]) -> str:
 def _near(told: str, names: Sequence[str]) -> list[str]:
     """The name that was meant, as far as letters or Keras tell."""
     keras = _KERAS.get(re.sub(r"[^a-z]", "", told.lower()))
-    return [keras] if keras in names else difflib.get_close_matches(told.lower(), names, n=1)
+    return [keras] if keras is not None and keras in names else difflib.get_close_matches(told.lower(), names, n=1)
 
 
 def _shown(value: Any) -> str:

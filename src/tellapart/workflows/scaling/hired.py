@@ -7,6 +7,7 @@ there is room, and its order is handed back as lost. Who was asked for and has n
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,8 +106,7 @@ class Hired(Generic[_Order]):
         the package, unless it is another that does the same.
         """
         if ray is None:
-            import ray
-
+            ray = importlib.import_module("ray")
         self._ray, self._lost = ray, lost
         options = {"num_cpus": room.cpus, "num_gpus": room.gpus, "max_restarts": 0, "max_concurrency": 1}
         self._hire: Callable[[], Any] = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
