@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,3 +73,10 @@ def test_every_chinese_page_has_its_page_in_english(pages: list[Any]) -> None:
     chinese = [page.src_uri for page in pages if "/zh/" in page.src_uri]
     assert len(chinese) >= 17
     assert [one for one in chinese if not {one.replace("/zh/", "/"), one.replace("/zh/", "/walks/")} & english] == []
+
+
+def test_a_line_of_chinese_that_goes_on_has_no_blank_between(repository: Path) -> None:
+    joined = runpy.run_path(str(repository / "docs" / "theme" / "chinese_lines.py"))["on_page_markdown"]
+    assert joined(
+        "一行，\n二行。\n\n- 三\n  四\n- 五\n\nof\ntwo\n字\n`code` 字\n硬断  \n行\n\n```text\n六\n七\n```\n八\n九"
+    ) == ("一行，二行。\n\n- 三四\n- 五\n\nof\ntwo\n字\n`code` 字硬断  \n行\n\n```text\n六\n七\n```\n八九")
