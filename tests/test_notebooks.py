@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = ("first_classifier", "to_deployment", "your_own_cnn")
+# Each, and what its last cells show.
+NOTEBOOKS = {
+    "first_classifier": r"\('0', '1'\)",
+    "to_deployment": r"'predictions': \[\[",
+    "your_own_cnn": r"(?s)1 \{'train_loss'.*3 \{'train_loss'",
+}
 
 
 def code_of(notebook: Path) -> str:
@@ -27,9 +33,12 @@ def test_every_notebook_is_here_and_without_outputs(repository: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_it_runs(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_it_runs(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     """Every notebook afresh in its own folder, all in this process: an interpreter each would import PyTorch anew."""
     monkeypatch.chdir(tmp_path)
     path = repository / "docs" / "notebooks" / f"{name}.ipynb"
     exec(compile(code_of(path), str(path), "exec"), {"__name__": name})
     assert (tmp_path / "runs" / "latest" / "model.onnx").is_file()
+    assert re.search(NOTEBOOKS[name], capsys.readouterr().out)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.cli.main import execute
-from tellapart.cli.speaking import ChineseStream
+from tellapart.cli.main import COMMANDS, execute, main
+from tellapart.cli.speaking import HELP, ChineseStream, helped
 from tellapart.cli.translating import translate
 
 CALLS = (
@@ -150,6 +152,11 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
             "过暗：20 张图片，例如 a.png；其中几乎没有亮的部分。",
         ),
         ("Near copies (6):", "近似重复 (6)："),
+        ("pictures  9 train, 1 validation, 2 test", "图片      训练 9，验证 1，测试 2"),
+        ("pictures: 14 train, 2 validation, 4 test", "训练 14，验证 2，测试 4"),
+        ("every class at least 0.0 % probable; 2 a test picture", "每个概率至少为 0.0 % 的类别；平均每张测试图片 2 个"),
+        ("logit 0.43 = bias -2.17, last layer +2.59", "logit 0.43 = 偏置 -2.17，最后一层 +2.59"),
+        ("Asking pr/latest: 8 of 8 in 0.7 s", "正在询问 pr/latest：8 / 8，用时 0.7 s"),
         ("Layer (type)     Output Shape    Param #", "层（类型）       输出形状       参数个数"),
         ("'train' is not 'validation'.", "'train' 不是 'validation'。"),
         (
@@ -199,3 +206,20 @@ def test_the_list_of_networks_says_offline_in_chinese_and_leaves_classes_alone(m
     assert not re.search(r"\b(yes|download)\b", said)
     assert "深度：" in said
     assert translate("yes                       12") == "yes                       12"  # a class of brain scans
+
+
+def test_no_option_is_explained_in_english() -> None:
+    sentence = re.compile(r"(?:\b[a-z]{2,}\b,? ){4,}")
+    modules = [importlib.import_module(module).command for module, _ in COMMANDS.values()]
+    commands = [main, *modules, *(inner for one in modules for inner in getattr(one, "commands", {}).values())]
+    told = {str(option.help) for one in commands for option in one.params if getattr(option, "help", None)}
+    assert len(told) > 200
+    assert {text for text in told if sentence.search(translate(text))} == set()
+
+
+def test_help_explains_itself_in_chinese_however_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", ChineseStream(io.StringIO()))
+    command = helped(click.Command("x", params=[click.Option(["--a-very-long-name-of-an-option"], help="Nothing.")]))
+    told = command.get_help(click.Context(command, help_option_names=HELP, max_content_width=40))
+    assert "-h, --help" in told
+    assert "显示此说明并退出。" in told

@@ -22,6 +22,20 @@ PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"Fetching (\S+)"), "正在下载 {0}"),
     (re.compile(r"(?:Trying|Preparing) ([\w.-]*[_.\d][\w.-]*)"), "正在准备 {0}"),
     (re.compile(r"(\d+) min (\d+) s"), "{0} 分 {1} 秒"),
+    (
+        re.compile(r"pictures\s\s([\d,]+)\strain,\s([\d,]+)\svalidation,\s([\d,]+)\stest"),
+        "图片      训练 {0}，验证 {1}，测试 {2}",
+    ),
+    (
+        re.compile(r"texts\s{5}([\d,]+)\strain,\s([\d,]+)\svalidation,\s([\d,]+)\stest"),
+        "文本      训练 {0}，验证 {1}，测试 {2}",
+    ),
+    (
+        re.compile(r"pictures:\s([\d,]+)\strain,\s([\d,]+)\svalidation,\s([\d,]+)\stest"),
+        "训练 {0}，验证 {1}，测试 {2}",
+    ),
+    (re.compile(r"Asking (\S+)"), "正在询问 {0}"),
+    (re.compile(r"last\slayer\s([+-][\d.]+)"), "最后一层 {0}"),
     (re.compile(r"([\d.,]+) million"), "{0} 百万"),
     (re.compile(r"stage (\d+)"), "阶段 {0}"),
     (re.compile(r"block (\d+)"), "块 {0}"),

@@ -17,7 +17,17 @@ from typing import Any
 
 import click
 
-from tellapart.cli.speaking import LANGUAGES, OPTION, WIDTH, guard_screen, helped, language_asked, said, without_chinese
+from tellapart.cli.speaking import (
+    HELP,
+    LANGUAGES,
+    OPTION,
+    WIDTH,
+    guard_screen,
+    helped,
+    language_asked,
+    said,
+    without_chinese,
+)
 from tellapart.errors import TellapartError
 from tellapart.memory import memory_errors
 
@@ -105,7 +115,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": HELP, "max_content_width": 100},
     epilog="Start with: tellapart demo, or: tellapart train PICTURES (one folder of pictures a class, or a CSV).",
 )
 @click.option(

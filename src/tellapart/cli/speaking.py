@@ -16,6 +16,7 @@ from tellapart.language import OwnLanguage, is_simplified_chinese, system_langua
 
 OPTION = "--lang"
 LANGUAGES = ("en", "zh")
+HELP = ["-h", "--help"]
 WIDTH = 56  # Chinese characters take two columns
 _SAMPLE = "中文"
 
@@ -137,7 +138,9 @@ def helped(command: click.Command) -> click.Command:
 
     command.help = _paragraphs(command.help)
     command.epilog = _paragraphs(command.epilog)
-    for parameter in command.params:
+    # That of help itself click makes when it is asked for.
+    own = command.get_help_option(click.Context(command, help_option_names=HELP))
+    for parameter in (*command.params, own):
         if isinstance(parameter, click.Option) and parameter.help:
             parameter.help = translate(parameter.help)
     return command

@@ -102,7 +102,8 @@ def _measured(line: str) -> str:
     if found is None:
         return line
     measure = "张" if found[3] == "图片" else "条"
-    return _LEFT.sub(f" {measure}", _MEASURED.sub(lambda one: f"{one[1] or ''}{measure}{one[2]}", line))
+    counted = _MEASURED.sub(lambda one: f"{one[1] or ''}{measure}{one[2]}", line)
+    return _LEFT.sub(f" {measure}", counted) if found[1] else counted
 
 
 def _taken_apart(line: str, depth: int) -> str:
@@ -113,6 +114,9 @@ def _taken_apart(line: str, depth: int) -> str:
             return f"{whole}。"
     if "  " not in line and (several := _clauses(line, depth, all_known=True)) != line:
         return several
+    head, named, rest = line.partition(": ")
+    if named and ": " in rest and (whole := _known().exact.get(rest.removesuffix("."))) is not None:
+        return f"{translate(head, depth + 1)}：{whole}{'。' * rest.endswith('.')}"
     for separator in _PARTS:
         parts = separator.split(line)
         if len(parts) > 1:
