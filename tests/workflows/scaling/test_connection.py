@@ -11,7 +11,7 @@ import pytest
 
 from tellapart.errors import SettingsError
 from tellapart.reporter import Silent
-from tellapart.workflows.scaling.connection import Connected, check_address, connected, is_address
+from tellapart.workflows.scaling.connection import Connected, check_address, connected, is_address, told_cost
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,12 @@ from tellapart.workflows.scaling.connection import Connected, check_address, con
 def test_addresses_are_known(text: str) -> None:
     assert is_address(text)
     assert check_address(text) == text
+
+
+def test_few_pictures_or_nobody_knows_how_many_are_told_what_rays_start_costs() -> None:
+    said = "Ray takes ten seconds and more to start: below some 1,500 pictures one machine without --ray is quicker."
+    assert told_cost() == told_cost(1_499) == said
+    assert told_cost(1_500) == ""
 
 
 @pytest.mark.parametrize(
