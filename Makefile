@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/.installed-%
-.PHONY: help demo test check format types imports spelling deployment docs mutants constraints protocols graphs gpu clean
+.PHONY: help demo test check format types collected imports spelling deployment docs mutants constraints protocols graphs gpu clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,17 +33,21 @@ demo: $(VENV)/.installed-demo ## Set up, then train and test on real solar cells
 	@$(VENV)/bin/tellapart demo
 
 test: $(VENV)/.installed-dev $(CLIENTS)/.installed ## Set up, then run the whole test suite (all but the long ones and those for a GPU, Triton, heavy converters, Ray or a store's server).
-	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not ray and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@OMP_WAIT_POLICY=passive $(IN_VENV) pytest -m "not export and not gpu and not long and not ray and not remote and not triton" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev ## What CI runs: format, lint, types, imports, spelling, deployment, docs, then `make test`.
 	$(IN_VENV) ruff format --check $(SOURCES)
 	$(IN_VENV) ruff check $(SOURCES)
-	@$(MAKE) --no-print-directory imports spelling types deployment docs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target collected types docs imports spelling deployment
 	@$(MAKE) --no-print-directory test
 
 format: $(VENV)/.installed-dev ## Format the code and repair what the linter can.
 	$(IN_VENV) ruff check --fix-only --quiet $(SOURCES)
 	$(IN_VENV) ruff format $(SOURCES)
+
+# The processes of the tests would otherwise each compile all of them, and PyTorch, at the same time.
+collected: $(VENV)/.installed-dev
+	@$(IN_VENV) pytest --collect-only --quiet > $(VENV)/collected.txt || { cat $(VENV)/collected.txt; exit 1; }
 
 types: $(VENV)/.installed-dev ## Check the types of src.
 	$(IN_VENV) mypy

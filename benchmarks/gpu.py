@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,23 +44,33 @@ def run_part(name: str, device: str, folder: Path, seconds: float) -> dict[str, 
     command = [sys.executable, str(REPOSITORY / "benchmarks" / "gpu_parts.py"), name, device, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TELLAPART_CACHE": str(folder / "cache")}
     started = time.monotonic()
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds, env=environment, cwd=REPOSITORY
-        )
-    except subprocess.TimeoutExpired:
-        return {"part": name, "state": "too long", "why": f"not done after {seconds:.0f} s", "rows": []}
-    found: dict[str, Any] = {"part": name, "seconds": round(time.monotonic() - started, 1), "rows": rows(done.stdout)}
-    if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        return {**found, "state": "failed", "why": lines[-1] if lines else f"exit code {done.returncode}"}
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=REPOSITORY,
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with all that it started, which would hold the card
+            printed, _ = process.communicate()
+            why = f"not done after {seconds:.0f} s"
+            return {"part": name, "state": "too long", "why": why, "seconds": round(seconds, 1), "rows": rows(printed)}
+    found: dict[str, Any] = {"part": name, "seconds": round(time.monotonic() - started, 1), "rows": rows(printed)}
+    if process.returncode:
+        lines = [line for line in (said or printed).splitlines() if line.strip()]
+        return {**found, "state": "failed", "why": lines[-1] if lines else f"exit code {process.returncode}"}
     wrong = [row for row in found["rows"] if not row["good"]]
     return {**found, "state": "wrong" if wrong else "good"}
 
 
 def rows(printed: str) -> list[dict[str, Any]]:
     """The lines of a part that are its rows."""
-    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"what"')]
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"what"') and line.endswith("}")]
 
 
 def show(found: dict[str, Any]) -> None:

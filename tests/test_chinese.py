@@ -17,6 +17,19 @@ from .screen_sentences import PLACE, all_sentences
 
 NOT_SAID = Path(__file__).parent / "not_said.toml"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# A term, and what others call it.
+OTHERWISE = {
+    "掩码": ("掩膜", "掩模"),
+    "批标准化": ("批归一化", "批量归一化"),
+    "验证集": ("验证划分", "校验集"),
+    "微调": ("精调",),
+    "骨干网络": ("主干网络",),
+    "混淆矩阵": ("混乱矩阵",),
+    "全连接层": ("密集层",),
+    "展平": ("拉平",),
+    "过拟合": ("过度拟合",),
+    "数据增强": ("数据扩增", "数据增广"),
+}
 
 
 def helps() -> set[str]:
@@ -109,3 +122,34 @@ def test_what_is_drawn_by_its_kind_is_there() -> None:
     kinds = {*typing.get_args(BoxKind), *typing.get_args(Kind)}
     assert sorted(kinds - set(chinese_words())) == []
     assert {english for english, chinese in chinese_words().items() if not chinese.strip()} == set()
+
+
+def test_terms_are_those_of_the_glossary(repository: Path) -> None:
+    """One word for one thing: in the table, on the report, in the documents."""
+    glossary = (repository / "docs" / "zh" / "glossary.md").read_text(encoding="utf-8")
+    for term in OTHERWISE:
+        assert term in glossary
+    texts = [*(repository / "docs" / "zh").glob("*.md"), repository / "README.zh-CN.md"]
+    package = repository / "src" / "tellapart"
+    texts += [
+        package / "cli" / "chinese.toml",
+        package / "cli" / "chinese_nouns.py",
+        package / "reporting" / "phrases.toml",
+    ]
+    found = {
+        (path.name, other): term
+        for path in texts
+        for term, others in OTHERWISE.items()
+        for other in others
+        if other in path.read_text(encoding="utf-8")
+    }
+    assert found == {}
+
+
+def test_the_chinese_readme_is_as_long_as_the_english_one_and_shows_the_same_training(repository: Path) -> None:
+    english, chinese = ((repository / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+    assert english.count("\n## ") == chinese.count("\n## ")
+    shown, said = (re.search(r"```\n([^`]*?280[^`]*)```", text) for text in (english, chinese))
+    assert shown
+    assert said
+    assert translate(shown[1]) == said[1]

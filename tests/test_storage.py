@@ -14,6 +14,7 @@ from tellapart.errors import SettingsError, StorageError
 from tellapart.storage import (
     cache_folder,
     cache_limit_bytes,
+    check_replaceable,
     is_own,
     own_folder,
     replacing,
@@ -85,6 +86,22 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Choose another path"):
         write_bytes(tmp_path / "file" / "child", b"")
     assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_only_folders_of_ours_are_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    check_replaceable(folder, ours="ours.json")
+    folder.mkdir()
+    check_replaceable(folder, ours="ours.json")
+    (folder / "cat.jpg").touch()
+    with pytest.raises(StorageError) as caught:
+        check_replaceable(folder, ours="ours.json")
+    assert str(caught.value) == (
+        f"{folder} holds other things than what this command writes, and to replace it would remove them. Choose another --out, or "
+        "empty it first."
+    )
+    (folder / "ours.json").touch()
+    check_replaceable(folder, ours="ours.json")
 
 
 def test_json_has_no_nan_and_keeps_chinese(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _SAID = (
     "can't allocate memory",
     "could not create a memory object",  # oneDNN
     "out of memory",
+    "_alloc_failed",  # cuBLAS, cuDNN
     "cannot allocate memory",
     "failed to map segment from shared object",  # the loader
     "can't start new thread",

@@ -90,6 +90,19 @@ def check_free(path: Path, *, force: bool = False) -> None:
         raise StorageError(f"there is no folder {path.parent} for {path.name}. Make it, or choose another --out.")
 
 
+def check_replaceable(folder: Path, *, ours: str) -> None:
+    """Raises: StorageError where `folder` is there, holds something, and not the file `ours` which what we wrote there has.
+
+    To replace a folder is to remove all that lies in it, which --force on the wrong name must not do.
+    """
+    with storage_errors(folder):
+        if folder.is_dir() and not (folder / ours).is_file() and any(folder.iterdir()):
+            raise StorageError(
+                f"{folder} holds other things than what this command writes, and to replace it would remove them. Choose another "
+                "--out, or empty it first."
+            )
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; an earlier file is replaced only once the new one is on disk.
 

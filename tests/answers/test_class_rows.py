@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tellapart.answers.class_rows import TellsMany
+from tellapart.answers.class_rows import tells_many
 from tellapart.answers.classification import ClassAnswers, Classification
 from tellapart.answers.table import ANSWERINGS
 
@@ -33,4 +33,4 @@ def test_many_rows_are_those_of_each(bare: bool, top: int) -> None:
 
 
 def test_who_tells_many() -> None:
-    assert {name for name, one in ANSWERINGS.items() if isinstance(one, TellsMany)} == {"classification", "text"}
+    assert {name for name, one in ANSWERINGS.items() if tells_many(one)} == {"classification", "text"}

@@ -106,8 +106,8 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
                 "would make 10); class '1' has 1 test picture (9 more would make 10); 7 more classes have fewer than 10."
             ),
             (
-                "测试集太小，难下结论：准确率为 63.7 %（95 %：52.8 % 至 73.4 %）；类别 '0'有 8 张测试图片（再加 2 张即为 10 张）; "
-                "类别 '1'有 1 张测试图片（再加 9 张即为 10 张）; 另有 7 个类别少于 10 张。"
+                "测试集太小，难下结论：准确率为 63.7 %（95 %：52.8 % 至 73.4 %）；类别 '0' 有 8 张测试图片（再加 2 张即为 10 张）；"
+                "类别 '1' 有 1 张测试图片（再加 9 张即为 10 张）；另有 7 个类别少于 10 张。"
             ),
         ),
         ("Training lenet5: 8 of 8 in 7.3 s", "正在训练 lenet5：8 / 8，用时 7.3 s"),
@@ -129,6 +129,37 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
             "timm has no network named 'x'. Choose one from `tellapart models`, or from timm.list_models().",
             "timm 没有名为 'x' 的网络。从 `tellapart models` 中选择一个，或从 timm.list_models() 中选择。",
         ),
+        (
+            "Test: 10 of 48 pictures, drawn with seed 0, copies kept together.",
+            "测试：48 张图片里的 10 张，以种子 0 抽取，重复图片放在一起。",
+        ),
+        ("2 pictures, 1 unreadable, 1 unknown; written to x.csv", "2 张图片，1 个无法读取，1 个未知；已写入 x.csv"),
+        (
+            "mnist.npz: the labels of 'x_train' are 'y_train', its split is train.",
+            "mnist.npz：'x_train' 的标签是 'y_train'，它的划分是 train。",
+        ),
+        (
+            (
+                "classes 'a' has 3, 'b' has 4 and 5 more: fewer different pictures than 20, so the scores of these classes will be "
+                "uncertain. Add pictures."
+            ),
+            "类别 'a' 有 3，'b' 有 4 以及另外 5 个：不同的图片少于 20 个，这些类别的成绩因此不确定。增加图片。",
+        ),
+        (
+            "dark: 20 pictures, such as a.png; nearly nothing in them is bright.",
+            "过暗：20 张图片，例如 a.png；其中几乎没有亮的部分。",
+        ),
+        ("Near copies (6):", "近似重复 (6)："),
+        ("Layer (type)     Output Shape    Param #", "层（类型）       输出形状       参数个数"),
+        ("'train' is not 'validation'.", "'train' 不是 'validation'。"),
+        (
+            (
+                "--unfreeze is '99'; this network has 7 stages. Give head, half, all, a share such as 0.25, or a whole "
+                "number from 0 to 7."
+            ),
+            "--unfreeze 为 '99'；该网络有 7 个阶段。给出 head、half、all、一个比例（如 0.25），或从 0 到 7 的整数。",
+        ),
+        ("Fine-tuning: 1 of 1 in 1.5 s", "微调：1 / 1，用时 1.5 s"),
         (
             "left out: class folder without a picture (2), not a picture (6).",
             "已排除：没有图片的类别文件夹 (2)，不是图片 (6)。",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tellapart.answers.classification import ClassAnswer, Classification
 from tellapart.cli import rows
 from tellapart.cli.rows import Layout
+from tellapart.cli.speaking import ChineseStream
 
 CLASSES = ("cat", "dog", "犬, big")
 
@@ -41,6 +44,17 @@ def test_the_table_says_what_makes_a_picture_doubtful() -> None:
         " 90.0% cat    c.jpg  (unknown: unlike the pictures trained on)\n",
         "unreadable     d.jpg  (no such file)\n",
         " 90.0% cat    e.jpg\n",
+    ]
+
+
+def test_the_table_speaks_the_language_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", ChineseStream(io.StringIO()))
+    warned = replace(SURE, path="unreadable", warning="no such file")
+    assert printed(rows.table, [SURE, STRANGE, FAILED, warned], 1) == [
+        " 90.0% cat    a.jpg\n",
+        " 90.0% cat    c.jpg  （未知：与训练所用的图片不同）\n",
+        "无法读取       d.jpg  （没有这个文件）\n",
+        " 90.0% cat    unreadable  （警告：没有这个文件）\n",
     ]
 
 

@@ -69,14 +69,14 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("class                     boxes  12", "class                     boxes  12"),  # a class, and its figures
         ("time                            12", "time                            12"),
         ("right                     98.5 %      97.0 %", "正确                      98.5 %      97.0 %"),
-        ("a long name of its own is damaged; Writing the report", "a long name of its own 已损坏; 写报告"),
+        ("a long name of its own is damaged; Writing the report", "a long name of its own 已损坏；写报告"),
         ("x   is damaged by the way   is damaged", "x   is damaged by the way   is damaged"),  # cells of a table
         ("Writing the report      12", "写报告                  12"),  # columns stay below each other
         (
             "the text has none; give --task text, or `train text`",
             "文本没有；加上 --task text，或 `train text`",
         ),
-        ("mask lies in masks/text beside it", "掩膜在旁边的 masks/text 里"),  # of a path nothing
+        ("mask lies in masks/text beside it", "掩码在旁边的 masks/text 里"),  # of a path nothing
         ("nothing that is known", "nothing that is known"),
         ("只有中文", "只有中文"),
         ("", ""),

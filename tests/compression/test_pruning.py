@@ -94,6 +94,8 @@ def test_a_pruning_goes_on_where_another_process_left_it(
     (second,) = prune(subject(), terms, whole=whole, done=[first])
     assert second.number == 2
     assert second.saved >= 0.4
+    nearly = PruningTerms(share=second.saved + 0.009, step=0.2, channels=0.5)
+    assert list(prune(subject(), nearly, whole=whole, done=[first, second])) == []  # so little is not worth a step
 
 
 def test_it_ends_where_nothing_is_left_that_could_go(pictures: Tensor) -> None:

@@ -103,7 +103,10 @@ def test_a_test_folder_without_classes_is_left_out_and_told(tmp_path: Path) -> N
     listing = scan(tmp_path)
     assert found(listing) == {"train/cat/1.jpg": "train cat", "train/dog/1.jpg": "train dog"}
     assert listing.ignored == {"picture in a split folder, in no class folder": 2}
-    assert any("there is no folder of the validation or test split" in note for note in listing.notes)
+    assert any(
+        "there is no folder of the validation or test split" in note and "--test-from" not in note
+        for note in listing.notes
+    )
     assert any(
         "test1: 2 pictures in no class folder" in note and "`tellapart predict`" in note for note in listing.notes
     )
@@ -119,7 +122,10 @@ def test_a_split_that_is_empty_or_missing_is_told(tmp_path: Path) -> None:
     )
     make(tmp_path, "val/cat/2.jpg", "val/dog/2.jpg")
     assert any(
-        "no folder of the test split, so a training takes it out of its train" in note for note in scan(tmp_path).notes
+        note.endswith(
+            "takes it out of its train pictures, or, with --test-from validation, out of the validation pictures."
+        )
+        for note in scan(tmp_path).notes
     )
     make(tmp_path, "test/cat/3.jpg")
     assert scan(tmp_path).notes == ()
@@ -251,6 +257,8 @@ def test_whoever_says_classification_hears_what_it_looks_like(
     (note,) = read_listing(tmp_path, ReadOptions(task="classification")).notes
     assert f"looks like a data set for {task}: " in note
     assert note.endswith("if they are none, leave it out.")
+    read = read_listing(tmp_path, ReadOptions(task="text" if task == "text" else None)).notes
+    assert not any("since --task=classification" in note for note in read)  # which was not given
     plain = tmp_path / "plain"
     make(plain, "cat/1.jpg", "dog/1.jpg")
     assert read_listing(plain, ReadOptions(task="classification")).notes == ()

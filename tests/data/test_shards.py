@@ -69,6 +69,16 @@ def test_a_list_or_an_object_of_json_names_them(tmp_path: Path, text: str) -> No
     assert classes(read_listing(path)) == ["dog", "cat"]
 
 
+def test_what_an_archive_leaves_out_is_told_once_however_it_is_named(tmp_path: Path) -> None:
+    for name in ("a.tar", "b.tar"):
+        path = shard(tmp_path / "shards" / name, a={"cls": "cat"}, b={"cls": "dog"})
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data.rstrip(b"\0")) // 512 * 512 + 512])  # without the mark of its end
+    pattern = str(tmp_path / "shards" / "{a,b}.tar")
+    for source, times in ((tmp_path / "shards", 2), (Path(pattern), 2), (tmp_path / "shards" / "a.tar", 1)):
+        assert read_listing(source).ignored == {"rest of a tar that was probably cut off": times}
+
+
 def test_what_is_told_names_them(tmp_path: Path) -> None:
     path = shard(tmp_path / "a.tar", a={"cls": "1"}, b={"cls": "0"})
     (tmp_path / "names").write_text("Hund\nKatze\n")

@@ -52,6 +52,14 @@ def test_a_recipe_comes_back_as_the_settings_it_was_made_from(tmp_path: Path) ->
             "there is no setting 'network.blocks.1.filtres'. Did you mean 'filters'? The settings there are: filters, kernel",
         ),
         (
+            {"data": "x", "network": {"padding": "valid"}},
+            "there is no setting 'network.padding'. It is a key of each of network.blocks, as recipes/two_classes",
+        ),
+        ({"data": "x", "loop": {"optimizer": "RMSProp"}}, "Did you mean 'rmsprop'?"),
+        ({"data": "x", "loop": {"loss": "mse"}}, "Did you mean 'mean_squared_error'?"),
+        ({"data": "x", "loop": {"loss": "sparse_categorical_crossentropy"}}, "Did you mean 'cross_entropy'?"),
+        ({"data": "x", "loop": {"schedule": "ReduceLROnPlateau"}}, "Did you mean 'plateau'?"),
+        (
             {"data": {"rnage": "0:1"}},
             "there is no setting 'data.rnage'. Did you mean 'data.range'? The settings there are: data.range.",
         ),
@@ -181,7 +189,7 @@ def test_what_is_no_time_counts_as_none(text: str) -> None:
         ),
         (
             {"loop": {"schedule": "piecewise"}},
-            "loop.decay_at is empty; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], for example.",
+            "loop.decay_at is []; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], for example.",
         ),
         ({"loop": {"schedule": "piecewise", "decay_at": [3, 2]}}, "loop.decay_at is 3, 2; a piecewise schedule needs"),
         (

@@ -252,6 +252,18 @@ def test_a_tar_that_ends_early(tmp_path: Path, kind: str) -> None:
         open_archive(whole)
 
 
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_a_tar_that_was_cut_off_between_two_members_is_told(tmp_path: Path, kind: str) -> None:
+    files = {"a.jpg": b"1", "b.jpg": b"2", "c.jpg": b"3"}
+    data = pack(tmp_path / "whole.tar", files).read_bytes()
+    assert open_archive(tmp_path / "whole.tar").ignored == {}
+    cut = tmp_path / f"cut.{kind}"
+    cut.write_bytes(data[:2048] if kind == "tar" else gzip.compress(data[:2048]))
+    found = open_archive(cut)
+    assert list(found.members) == ["a.jpg", "b.jpg"]
+    assert found.ignored == {"rest of a tar that was probably cut off": 1}
+
+
 def test_a_locked_member_and_one_packed_by_an_unusual_method_say_so(tmp_path: Path) -> None:
     archive = pack(tmp_path / "x.zip", {"a.jpg": b"abc"})
     data = bytearray(archive.read_bytes())

@@ -13,6 +13,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from tellapart.cli.main import execute
 from tellapart.errors import DataError, MissingFormat, SettingsError, StorageError
 from tellapart.sources.remote import addresses
 from tellapart.sources.remote.addresses import address_of, is_remote, secret_of, tell, tell_argument, without_secrets
@@ -105,6 +106,17 @@ def test_arguments_that_name_shards_lose_their_secrets_and_others_stay() -> None
     assert tell_argument("--pictures=https://u:p@h/a-{0..9}.tar?s=1") == "--pictures=https://h/a-{0..9}.tar"
     for argument in ("https://h/cat.jpg?size=1", "--server=http://127.0.0.1:8501", "--set=a=b", "x"):
         assert tell_argument(argument) == argument
+
+
+@pytest.mark.parametrize("arguments", [["--out", "s3://u:p@b/runs?t=1"], ["x", "--out=S3://b/runs", "--force"]])
+def test_results_are_written_here_alone(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["shard", "pictures", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "b/runs lies elsewhere, and results are written to this machine's disks alone. Name a folder here, and" in said
+    )
+    assert "u:p" not in said
+    assert "t=1" not in said
 
 
 def test_sentences_lose_the_secrets_of_addresses() -> None:

@@ -265,6 +265,7 @@ def test_other_errors_pass(toy: ModuleType) -> None:
         _run(_updater(toy, Narrow(toy.build(), 3, RuntimeError("shapes differ"))), toy)
     with pytest.raises(ValueError, match="targets differ"):
         _run(_updater(toy, Narrow(toy.build(), 3, ValueError("targets differ"))), toy)
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert not is_out_of_memory(ValueError("out of memory"))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from tellapart.workflows.scaling.own_ray import _free_ports
 
 MARK = "TELLAPART_TEST_CLUSTER"  # in the environment of all its processes
-SECONDS = 500.0  # a busy machine takes minutes to start and stop them
+SECONDS = 1200.0  # a busy machine takes minutes to start and stop them
 
 
 class Cluster:
@@ -34,6 +34,7 @@ class Cluster:
                 "RAY_USAGE_STATS_ENABLED": "0",
                 "RAY_raylet_start_wait_time_s": "300",
                 "RAY_memory_monitor_refresh_ms": "0",
+                "RAY_worker_niceness": "0",  # with Ray's 15 a busy machine leaves them nothing
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -64,10 +64,18 @@ def test_the_table_on_the_screen_and_as_json() -> None:
     assert shown.exit_code == 0, shown.output
     assert "Total params: 101,770 (0.39 MB)" in shown.output
     assert "flatten (Flatten)" in shown.output
+    assert boxes_of(lay_out(str(RECIPES / "mnist_dense.toml"), classes=10, changes={}))[1].lines == ""  # not told twice
     assert "(None, 784)" in shown.output
     told = CliRunner().invoke(main, ["network", "lenet5", "--set", "network.channels=1", "--classes", "10", "--json"])
     found = json.loads(told.output)
     assert (found["parameters"], found["layers"][0]["output"]) == (61_706, [28, 28, 6])
+
+
+def test_names_of_layers_are_whole_so_that_they_can_be_typed() -> None:
+    shown = CliRunner().invoke(main, ["network", str(RECIPES / "alexnet_227.toml"), "--classes", "10"]).output
+    lines = shown.splitlines()
+    assert lines[3].startswith("stages.0.convolution (Conv2D 11 x 11, stride 4) (None, 55, 55, 96) ")
+    assert {len(line) for line in lines[1:16]} == {len(lines[1])}
 
 
 def test_the_tutorials_second_step_trains_as_many_parameters_as_it_prints() -> None:

@@ -153,12 +153,12 @@ def killed(moment: str, *arguments: str) -> int:
 def test_killed_while_it_takes_the_place_of_another_the_other_comes_back(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "shards"
     out.mkdir()
-    (out / "old").touch()
+    (out / "shards.json").touch()
     assert killed("shards", str(pictures), "--out", str(out), "--force") == -signal.SIGKILL
     assert not out.exists()
     with pytest.raises(StorageError, match="is there already"):
         write_shards(pictures, out, reporter=SILENT)
-    assert list(files(out)) == ["old"]
+    assert list(files(out)) == ["shards.json"]
 
 
 @pytest.mark.parametrize("moment", ["shard-000001.tar", "state.json", "shards"])
@@ -192,6 +192,12 @@ def test_what_is_there_is_replaced_only_when_asked(
     (out / "old").touch()
     with pytest.raises(StorageError, match="is there already, and nothing is overwritten unasked"):
         write_shards(pictures, out, reporter=SILENT)
+    with pytest.raises(StorageError, match="holds other things than what this command writes"):
+        write_shards(pictures, out, force=True, reporter=SILENT)
+    with pytest.raises(StorageError, match="holds other things than what this command writes"):
+        write_shards(pictures, pictures, force=True, reporter=SILENT)
+    assert (out / "old").exists()
+    (out / "shards.json").touch()
     assert execute(["shard", str(pictures), "--out", str(out), "--force", "--quiet"]) == 0
     assert sorted(files(out)) == ["classes.txt", "shard-000000.tar", "shards.json"]
     said = capsys.readouterr().out.splitlines()

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,30 +21,34 @@ from tellapart.errors import DataError, SettingsError
 from tellapart.runs.places import RunAtWork
 from tellapart.runs.run import start_run
 from tellapart.settings.reading import make_settings
-from tellapart.workflows.scaling.launch import TOLD, begin_launch
+from tellapart.workflows.scaling.launch import TOLD, Launch, launching
 from tellapart.workflows.scaling.telling import WritingReporter
 from tellapart.workflows.take_part import TrainingOrder, _opened, another_is_lost, begun_run, take_part
 
 from ..walk.conftest import save_digits  # noqa: TID252
 
 
+def order_of(launch: Launch, given: Mapping[str, Any], cache: Path) -> TrainingOrder:
+    return TrainingOrder(
+        launch=launch,
+        given=make_settings(given).model_dump(mode="json", exclude_unset=True),
+        run=None,
+        changes={},
+        seen=tuple(map(str, launch.tokens)),
+        cache=str(cache),
+        on_cpu=True,
+    )
+
+
 @pytest.fixture
-def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingOrder:
+def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingOrder]:
     monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     (tmp_path / "pets").mkdir()
-    settings = make_settings({"data": str(tmp_path / "pets"), "out": str(tmp_path / "runs"), "strategy": "scratch"})
-    launch = begin_launch(tmp_path / "runs", tmp_path / "cache")
-    return TrainingOrder(
-        launch=launch,
-        given=settings.model_dump(mode="json", exclude_unset=True),
-        run=None,
-        changes={},
-        seen=tuple(map(str, launch.tokens)),
-        cache=str(tmp_path / "cache"),
-        on_cpu=True,
-    )
+    given = {"data": str(tmp_path / "pets"), "out": str(tmp_path / "runs"), "strategy": "scratch"}
+    with launching(tmp_path / "runs", tmp_path / "cache") as launch:
+        yield order_of(launch, given, tmp_path / "cache")
 
 
 def test_a_machine_that_does_not_see_what_it_must_is_named(order: TrainingOrder) -> None:
@@ -118,6 +124,7 @@ def test_a_run_that_is_gone_on_with_is_that_run(order: TrainingOrder, tmp_path: 
 PART = """
 import pickle, sys
 from pathlib import Path
+from typing import Any
 from tellapart.workflows.take_part import take_part
 print(take_part(pickle.loads(Path(sys.argv[1]).read_bytes())))
 """
@@ -133,30 +140,22 @@ def test_begun_again_after_a_kill_it_gives_the_same_run(own_cache: Path, tmp_pat
     runs = []
     for name, killed in (("undisturbed", False), ("killed", True)):
         out = tmp_path / name
-        settings = make_settings({**given, "out": str(out), "network": network, "loop": loop})
-        launch = begin_launch(out, own_cache)
-        seen = tuple(map(str, launch.tokens))
-        order = TrainingOrder(
-            launch=launch,
-            given=settings.model_dump(mode="json", exclude_unset=True),
-            run=None,
-            changes={},
-            seen=seen,
-            cache=str(own_cache),
-            on_cpu=True,
-        )
-        (tmp_path / "order").write_bytes(pickle.dumps(order))
-        for again in (False, True) if killed else (True,):
-            process = subprocess.Popen([sys.executable, "-c", PART, str(tmp_path / "order")], stdout=subprocess.PIPE)
-            while not again and process.poll() is None and not list(out.glob("*/checkpoints/checkpoint-00001*")):
-                time.sleep(0.005)
-            if not again:
-                process.kill()
-            said, _ = process.communicate()
-        assert (process.returncode, said) == (0, b"None\n")
-        result = launch.result()
+        with launching(out, own_cache) as launch:
+            order = order_of(launch, {**given, "out": str(out), "network": network, "loop": loop}, own_cache)
+            (tmp_path / "order").write_bytes(pickle.dumps(order))
+            for again in (False, True) if killed else (True,):
+                process = subprocess.Popen(
+                    [sys.executable, "-c", PART, str(tmp_path / "order")], stdout=subprocess.PIPE
+                )
+                while not again and process.poll() is None and not list(out.glob("*/checkpoints/checkpoint-00001*")):
+                    time.sleep(0.005)
+                if not again:
+                    process.kill()
+                said, _ = process.communicate()
+            assert (process.returncode, said) == (0, b"None\n")
+            result, began = launch.result(), launch.began()
         assert result is not None
-        assert len(launch.began()) == 1 + killed
+        assert len(began) == 1 + killed
         assert [path.parent for path in out.glob("digits-*/recipe.toml")] == [result.run]  # one run, not two
         runs.append(result)
     events = [json.loads(line)["event"] for line in (runs[1].run / "log.jsonl").read_text().splitlines()]

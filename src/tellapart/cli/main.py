@@ -172,13 +172,18 @@ def execute(arguments: list[str] | None = None) -> int:
 
 
 def without_secrets(arguments: list[str] | None) -> list[str]:
-    """The arguments with addresses of shards told, and without their passwords and signatures: nothing that is written has them."""
+    """The arguments with addresses of shards told, and without their passwords and signatures: nothing that is written has them.
+
+    Raises: SettingsError where one of them is to be written to.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     if not any(":/" in argument for argument in given):
         return given
-    from tellapart.sources.remote.addresses import tell_argument
+    from tellapart.sources.remote.addresses import check_written_here, tell_argument
 
-    return [tell_argument(argument) for argument in given]
+    told = [tell_argument(argument) for argument in given]
+    check_written_here(told)
+    return told
 
 
 def _output_failed(error: OSError) -> int:

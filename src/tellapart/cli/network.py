@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tellapart.workflows.network import LaidOut
 
 _BYTES = 4  # of a number
-_NAME, _SHAPE = 46, 26  # characters, widths of the columns
+_NAME, _SHAPE = 46, 26  # characters, least width of the first column, and of the second
 
 
 @click.command(
@@ -77,19 +77,18 @@ def command(
 def _told(found: LaidOut) -> list[str]:
     from tellapart.models.summary import told_shape
 
+    # Whole names, since --unfreeze and `explain --features` take them.
+    names = [f"{row.name} ({f'{row.kind} {row.detail}'.strip()})" for row in found.rows]
+    width = max(_NAME, *map(len, names))
     lines = [
         f"{found.name}, pictures of {found.size} x {found.size} pixels, {found.classes} classes",
-        f"{'Layer (type)':<{_NAME}} {'Output Shape':<{_SHAPE}} {'Param #':>12}",
-        "=" * (_NAME + _SHAPE + 14),
+        f"{'Layer (type)':<{width}} {'Output Shape':<{_SHAPE}} {'Param #':>12}",
+        "=" * (width + _SHAPE + 14),
     ]
-    for row in found.rows:
-        kind = f"{row.kind} {row.detail}".strip()
-        name = f"{row.name} ({kind})"
-        if len(name) > _NAME:  # the end of a path says which layer it is
-            name = f"...{name[-(_NAME - 3) :]}"
-        lines.append(f"{name:<{_NAME}} {told_shape(row.shape):<{_SHAPE}} {row.parameters:>12,}")
+    for name, row in zip(names, found.rows, strict=True):
+        lines.append(f"{name:<{width}} {told_shape(row.shape):<{_SHAPE}} {row.parameters:>12,}")
     lines += [
-        "=" * (_NAME + _SHAPE + 14),
+        "=" * (width + _SHAPE + 14),
         f"Total params: {found.parameters:,} ({found.parameters * _BYTES / 2**20:.2f} MB)",
         f"Trainable params: {found.trained:,}",
         f"Non-trainable params: {found.parameters - found.trained:,}",

@@ -45,7 +45,7 @@ def command(call: str, size: int | None, out: Path | None, force: bool) -> None:
         check_free(out, force=force)
     found = from_keras(sys.stdin.read(MOST_TEXT + 1) if call == "-" else call, size=size)
     text = _toml(found)
-    for remark in found.remarks:
+    for remark in _remarks(found):
         click.echo(remark, err=True)
     if out is None:
         click.echo(text, nl=False)
@@ -56,16 +56,19 @@ def command(call: str, size: int | None, out: Path | None, force: bool) -> None:
     )
 
 
+def _remarks(found: FromKeras) -> list[str]:
+    """What is done otherwise here, and what a flag of `train` says."""
+    share = found.validation
+    told = [] if share is None else [f"validation_split={share:g}: give --validation {100 * share:g}% to train."]
+    return [*found.remarks, *told]
+
+
 def _toml(found: FromKeras) -> str:
     from tellapart.data.augmentation import describe, from_settings
 
     augment = {"preset": "none", **found.augment}
     said = describe(from_settings(augment))  # refuses what is outside its range
-    lines = [f"# From Keras: {said or 'nothing is varied'}.", *(f"# {remark}" for remark in found.remarks)]
-    if found.validation is not None:
-        lines.append(
-            f"# validation_split={found.validation:g}: give --validation {100 * found.validation:g}% to train."
-        )
+    lines = [f"# From Keras: {said or 'nothing is varied'}.", *(f"# {remark}" for remark in _remarks(found))]
     lines += ["[settings.augment]", *(f"{name} = {_value(value)}" for name, value in augment.items())]
     for table, values in found.others.items():
         lines += [f"[settings.{table}]", *(f"{name} = {_value(value)}" for name, value in values.items())]

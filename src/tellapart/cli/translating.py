@@ -22,18 +22,24 @@ _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later
 _LETTERS = re.compile(r"[A-Za-z]")
 _COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
-_BETWEEN = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
+_BETWEEN = re.compile(
+    r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\x20{1,2}(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])"
+)
 # Where a line that no sentence fits is taken apart, the coarsest first: cells, sentences, then what stands between : and ;.
 _PARTS = (re.compile(r"(\s{2,})"), re.compile(r"((?<=[.?!]) )"), re.compile(r"((?<=:) |; )"))
 _CLAUSE = re.compile(r"(?=, )")
 _MOST_CLAUSES = 6  # each run of them is looked up
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# What is counted, by what Chinese counts it with, and what is left of such a number in the same sentence.
+_MEASURED = re.compile(r"(?:(?<=[\d,])( )个 ?|(?<=每)个)((?:测试|验证|训练)?(图片|文本))(?!文件|列|数组)")
+_LEFT = re.compile(r"(?<=[\d,]) 个(?=[，。；）]|$)")
 _GAPS = re.compile(r"( {2,})")
 _ROW = re.compile(r"(\S+(?: \S+)*)( +)(\S.*)")
 # Characters from which on rows tell something, as the commands lay them out; from one of them on for two models.
 _TOLD_FROM, _TWICE = frozenset((10, 12, 20, 25, 26, 34)), 26
 _WORD = re.compile("[A-Za-z]{3,}")
 _FROM_THE_LEFT = frozenset(
-    ("label", "looks like", "operators", "settings", "what", "what may be wrong", "why")
+    ("label", "looks like", "operators", "Output Shape", "settings", "what", "what may be wrong", "why")
 )  # columns
 
 
@@ -87,7 +93,16 @@ def _filled(line: str, depth: int) -> str | None:
     end = ""
     if not sentence.pieces[-1] and (last := said[sentence.places[-1]]).endswith(".") and not last.endswith(".."):
         said[sentence.places[-1]], end = last[:-1], "。"  # of the sentence, not of what was put in
-    return _BETWEEN.sub("", _PLACE.sub(lambda match: said[match[1]], sentence.chinese)) + end
+    return _measured(_BETWEEN.sub("", _PLACE.sub(lambda match: said[match[1]], sentence.chinese))) + end
+
+
+def _measured(line: str) -> str:
+    """Pictures and texts, which a sentence has as what is put in, are counted by words of their own: 3 张图片, 3 条文本."""
+    found = _MEASURED.search(line)
+    if found is None:
+        return line
+    measure = "张" if found[3] == "图片" else "条"
+    return _LEFT.sub(f" {measure}", _MEASURED.sub(lambda one: f"{one[1] or ''}{measure}{one[2]}", line))
 
 
 def _taken_apart(line: str, depth: int) -> str:
@@ -102,8 +117,9 @@ def _taken_apart(line: str, depth: int) -> str:
         parts = separator.split(line)
         if len(parts) > 1:
             return _columns(parts, [translate(part, depth + 1) for part in parts])
-    if line.endswith(".") and (said := translate(line[:-1], depth + 1)) != line[:-1]:
-        return f"{said}。"
+    for end, chinese in ((".", "。"), (":", "：")):
+        if line.endswith(end) and (said := translate(line[:-1], depth + 1)) != line[:-1]:
+            return said + chinese
     return _clauses(line, depth)
 
 
@@ -179,13 +195,17 @@ def _width(text: str) -> int:
 def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
     """Parts with what stands between them; columns stay below each other as far as two blanks are left."""
     said, wider = "", 0
-    for one, other in zip(english, chinese, strict=True):
+    for number, (one, other) in enumerate(zip(english, chinese, strict=True)):
         if one.isspace() and len(one) > 1:
             blanks = max(2, len(one) - wider)
             wider -= len(one) - blanks
             said += " " * blanks
             continue
         wider += _width(other) - len(one)
+        if one == "; " and _CHINESE.search(said):
+            other = "；"
+        elif one == " " and said.endswith(":") and _CHINESE.search(chinese[number + 1]):
+            said, other = said[:-1], "："
         said += other
     return _BETWEEN.sub("", said) if not re.search(r"\s{2}", said) else said
 

@@ -14,6 +14,8 @@ from tellapart.compression.norms import align_norms, norm_statistics
 from tellapart.compression.reconstructing import reconstruct
 from tellapart.compression.sensitivity import Cut, PruningSubject, cut, groups_of, weigh_cuts
 
+NEARLY = 0.01  # of the multiply-adds, that may lack: a step for less would take as long as any
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruningStep:
@@ -42,7 +44,8 @@ def prune(
 ) -> Iterator[PruningStep]:
     """Cut `subject.network` in place, step by step, until `terms.share` of `whole` multiply-adds are saved.
 
-    After each step the caller trains the network, and asks for the next. It ends early where nothing is left that could go.
+    After each step the caller trains the network, and asks for the next. It ends where less than `NEARLY` lacks, and early where
+    nothing is left that could go.
     `done` are steps that an earlier process made. Raises: ValueError for shares out of their range.
     """
     for name, value in (("share", terms.share), ("step", terms.step), ("channels", terms.channels)):
@@ -52,7 +55,7 @@ def prune(
     while True:
         left = sum(multiply_adds(network, subject.sample).values())
         missing = terms.share - (1 - left / whole)
-        if missing <= 0:
+        if missing <= NEARLY:
             return
         cuts, moments = weigh_cuts(subject, share=terms.channels, blocks=terms.blocks, channels=terms.thinner)
         taken = choose_cuts(cuts, wanted=min(terms.step, missing) * whole)

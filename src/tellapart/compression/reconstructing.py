@@ -10,7 +10,7 @@ Shapes: C channels read, O channels given, P places of all pictures together.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,12 +128,14 @@ def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], obje
     scale, shift = _line(norm)
     scale_whole, shift_whole = _line(whole.get_submodule(seam.norm))
     scale = torch.where(scale.abs() < _LEAST_SCALE, torch.full_like(scale, _LEAST_SCALE), scale)
-    wanted = _passed(whole, run, seam)
-    width = layer.in_channels
-    places = 0
+    width, places = layer.in_channels, 0
     moments = torch.zeros(width + 1, width + 1, dtype=torch.float64)
     answers = torch.zeros(width + 1, layer.out_channels, dtype=torch.float64)
-    for (taken, read, _), (before, _, given) in zip(_passed(network, run, seam), wanted, strict=True):
+
+    def add(inputs: Tensor) -> None:
+        nonlocal places
+        before, _, given = wanted_of(inputs)
+        taken, read, _ = found_of(inputs)
         wanted_of_norm = given * scale_whole[:, None, None] + shift_whole[:, None, None]
         if seam.residual:
             wanted_of_norm = wanted_of_norm + before - taken
@@ -141,8 +143,17 @@ def _refit(network: nn.Module, whole: nn.Module, run: Callable[[nn.Module], obje
         rows = read.movedim(1, -1).reshape(-1, width)
         rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
         places += len(rows)
-        moments += (rows.T @ rows).double()
-        answers += (rows.T @ target.movedim(1, -1).reshape(-1, layer.out_channels)).double()
+        moments.add_((rows.T @ rows).double())
+        answers.add_((rows.T @ target.movedim(1, -1).reshape(-1, layer.out_channels)).double())
+
+    with _until(whole, seam) as wanted_of, _until(network, seam) as found_of:
+        run(_Each(add))
+    _write(layer, norm, moments, answers, places)
+
+
+def _write(layer: Any, norm: Any, moments: Tensor, answers: Tensor, places: int) -> None:
+    """The least squares of what was added up over so many places, towards the weights that are there."""
+    width = layer.in_channels
     old = torch.cat([layer.weight.reshape(-1, width).double().T, torch.zeros(1, layer.out_channels).double()])
     if layer.bias is not None:
         old[-1] = layer.bias.double()
@@ -172,8 +183,12 @@ class _Enough(Exception):
     """What a pass was for has been seen: the layers above need not run."""
 
 
-def _passed(network: nn.Module, run: Callable[[nn.Module], object], seam: _Seam) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Batch by batch what the block takes, what the convolution reads, and what it gives."""
+@contextlib.contextmanager
+def _until(network: nn.Module, seam: _Seam) -> Iterator[Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]]:
+    """A function that runs a batch as far as the seam: what the block takes, what the convolution reads, and what it gives.
+
+    One batch at a time is kept: all of them would be gigabytes, of the first layers and large pictures.
+    """
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     taken: list[Tensor] = []
 
@@ -184,25 +199,28 @@ def _passed(network: nn.Module, run: Callable[[nn.Module], object], seam: _Seam)
         found.append((taken.pop(), inputs[0], output))
         raise _Enough
 
+    def passed(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with contextlib.suppress(_Enough):
+            network(inputs)
+        return found.pop()
+
     hooks = [
         network.get_submodule(seam.block).register_forward_pre_hook(take),
         network.get_submodule(seam.convolution).register_forward_hook(note),
     ]
     try:
-        run(_UpTo(network))
+        yield passed
     finally:
         for hook in hooks:
             hook.remove()
-    return found
 
 
-class _UpTo(nn.Module):
-    """A network that is not run beyond what is looked at."""
+class _Each(nn.Module):
+    """What is done with each batch, in a network's place."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, do: Callable[[Tensor], None]) -> None:
         super().__init__()
-        self.network = network
+        self.do = do
 
     def forward(self, inputs: Tensor) -> None:
-        with contextlib.suppress(_Enough):
-            self.network(inputs)
+        self.do(inputs)

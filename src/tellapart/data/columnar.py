@@ -45,7 +45,7 @@ def open_columns(path: Path, ignored: Counter[str]) -> Cells:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    reason = (str(error).splitlines() or [""])[0][:200]
+    reason = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
     return DataError(f"{str(path)!r} cannot be read as parquet or Arrow: {reason}. Save it again, or as CSV (UTF-8).")
 
 

@@ -31,6 +31,12 @@ class _Table(csv.excel):
     strict = True
 
 
+class _Letters(_Table):
+    """The same where quotes are letters like others."""
+
+    quoting = csv.QUOTE_NONE
+
+
 class Rows:
     """The rows of a text table, as the csv module reads them."""
 
@@ -44,8 +50,8 @@ class Rows:
         csv.field_size_limit(MOST_LETTERS_A_CELL)  # of the csv module as a whole; it begins with 131,072
         # Between tabs many programs write quotes as they are: by IANA's text/tab-separated-values they mean nothing.
         self.quotes_are_letters = self.separator == "\t" and '"' in body and not _is_quoted(body)
-        quoting = csv.QUOTE_NONE if self.quotes_are_letters else csv.QUOTE_MINIMAL
-        self._reader = csv.reader(lines_of(body), _Table, delimiter=self.separator, quoting=quoting)
+        dialect = _Letters if self.quotes_are_letters else _Table
+        self._reader = csv.reader(lines_of(body), dialect, delimiter=self.separator)
 
     def __iter__(self) -> Iterator[list[str]]:
         return self._reader

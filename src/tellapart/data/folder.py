@@ -39,6 +39,7 @@ _OTHER_KINDS: Mapping[str, str] = {
     ".xml": "boxes in XML (--task detection) stand beside their pictures, or in annotations/ beside images/",
     ".json": "boxes or masks in JSON (--task detection or segmentation) stand beside their pictures",
 }
+_UNLESS = ", or, with --test-from validation, out of the validation pictures"
 _ARRANGE = "Arrange the pictures as FOLDER/CLASS/picture.jpg, one folder for each class"
 
 
@@ -102,20 +103,15 @@ class _Scan:
 
 
 def scan(
-    source: Path,
-    *,
-    told: bool = False,
-    remarked: bool = True,
-    encoding: str | None = None,
-    names: str | None = None,
+    source: Path, *, told: bool = False, texts: bool = False, encoding: str | None = None, names: str | None = None
 ) -> Listing:
     """List the labelled files of a folder or archive, sorted by path; labels are folder names in Unicode normal form C.
 
     A folder is taken as split when every direct child that holds pictures is called like a split (`layouts.split_of`) and
     they hold class folders; so a class called `test` beside a class `cat` stays a class. Links are followed, but a
     directory is never entered below itself, nor twice within one class. `Listing.ignored` counts what is left out.
-    `told`: the user says that folders are classes; what they look like is then a note alone, where it is `remarked`. `encoding`: of
-    names in an archive.
+    `told`: the user says that folders are classes; what they look like is then a note alone. `texts`: its files are, so there is
+    nothing else to tell. `encoding`: of names in an archive.
     `names`: of the numbers that shards have for classes.
     Raises: DataError without such a folder, class folders or files, or where it looks like another task's; StorageError.
     """
@@ -124,15 +120,15 @@ def scan(
     shards = find_shards(tree, root, source)
     if shards:
         return list_shards(source, shards, ignored, notes, names=names)
-    look = recognise(tree, root)
+    look = None if texts else recognise(tree, root)
     if look is not None and not told:
         raise refuse(tree, root, look)
     walk = _Scan(tree, ignored)
-    walk.notes += notes if look is None or not remarked else (*notes, _told_look(source, look))
+    walk.notes += notes if look is None else (*notes, _told_look(source, look))
     splits, files, here = _files(walk, source, root)
     if not files:
         raise DataError(f"{str(source)!r} has class folders but no files in them{_left_out(ignored)}. {_ARRANGE}.")
-    note = "" if told else check_classes(here, walk.inner)
+    note = "" if told or texts else check_classes(here, walk.inner)
     if twice := stored_twice(walk.written):
         walk.notes.append(f"{here.path}: {twice}.")
     # In the order of Path, part by part, in which "a/x" comes before "a-b/x".
@@ -193,7 +189,7 @@ def _about_splits(source: Path, splits: list[SplitFolder], given: set[Split | No
     if "train" in given and missing:
         yield (
             f"{source}: there is no folder of the {' or '.join(missing)} split, so a training takes "
-            f"{'it' if len(missing) == 1 else 'them'} out of its train pictures."
+            f"{'it' if len(missing) == 1 else 'them'} out of its train pictures{_UNLESS if missing == ['test'] else ''}."
         )
 
 

@@ -56,18 +56,17 @@ def measure_likeness(thumbnails: Stack) -> Likeness:
 
     `thumbnails` is [N, 32, 32]. Sort the rows by content, so that the names of files do not decide the sample.
     """
-    sketches = project(thumbnails, _slow_waves(_SKETCH_WAVES))
-    own = np.full(len(thumbnails), _UNKNOWN_DETAIL, dtype=np.float32)
     sample = _thinned(normalise(thumbnails[:_SAMPLED]))[:_SAMPLE]
     shared = min(_TEMPLATE_DIRECTIONS, len(sample) // _SAMPLES_PER_DIRECTION)
+    mean = sample.mean(axis=0) if shared else np.zeros(SIDE * SIDE, dtype=np.float32)
+    directions = _main_directions(sample - mean, shared) if shared else np.empty((0, SIDE * SIDE), dtype=np.float32)
+    sketches, along, contrasts = _seen_once(thumbnails, directions, mean)
+    own = np.full(len(thumbnails), _UNKNOWN_DETAIL, dtype=np.float32)
     if shared:
-        mean = sample.mean(axis=0)
-        directions = _main_directions(sample - mean, shared)
-        along = project(thumbnails, np.concatenate([mean[None], directions]))
         # |x - mean|^2 = 1 - 2 x.mean + |mean|^2, as x has length 1
         squared = 1.0 - 2.0 * along[:, 0] + mean @ mean - ((along[:, 1:] - directions @ mean) ** 2).sum(axis=1)
         own = np.sqrt(np.maximum(0.0, squared))
-    detail = own * _contrasts(thumbnails)
+    detail = own * contrasts
     tolerance = np.minimum(_AT_MOST, _OF_DETAIL * own * np.minimum(1.0, detail / _FULL_DETAIL))
     tolerance[detail < _LEAST_DETAIL] = 0.0
     return Likeness(thumbnails=thumbnails, tolerance=tolerance.astype(np.float32), sketches=sketches)
@@ -118,11 +117,23 @@ def project(thumbnails: Stack, directions: Vectors) -> Vectors:
     return coordinates
 
 
-def _contrasts(thumbnails: Stack) -> Vectors:
-    """Standard deviation of each thumbnail in grey levels, [N]."""
-    starts = range(0, len(thumbnails), _ROWS_AT_ONCE)
-    parts = [thumbnails[s : s + _ROWS_AT_ONCE].std(axis=(1, 2), dtype=np.float32) for s in starts]
-    return np.concatenate([np.zeros(0, dtype=np.float32), *parts])
+def _seen_once(thumbnails: Stack, directions: Vectors, mean: Vectors) -> tuple[Vectors, Vectors, Vectors]:
+    """What is needed of each of N thumbnails, which may lie on disk, so that they are read once.
+
+    Coordinates along the slow waves [N, 72], along the mean and the directions [N, 1 + D], and their standard deviations in grey
+    levels [N].
+    """
+    waves, shared = _slow_waves(_SKETCH_WAVES), np.concatenate([mean[None], directions])
+    count = len(thumbnails)
+    sketches, along = (np.empty((count, len(rows)), dtype=np.float32) for rows in (waves, shared))
+    contrasts = np.empty(count, dtype=np.float32)
+    for start in range(0, count, _ROWS_AT_ONCE):  # so that 60,000 take no 250 MB
+        some = slice(start, start + _ROWS_AT_ONCE)
+        pixels = thumbnails[some]
+        rows = normalise(pixels)
+        sketches[some], along[some] = rows @ waves.T, rows @ shared.T
+        contrasts[some] = pixels.std(axis=(1, 2), dtype=np.float32)
+    return sketches, along, contrasts
 
 
 def _slow_waves(count: int) -> Vectors:

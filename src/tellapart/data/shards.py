@@ -98,6 +98,9 @@ def list_shards(
     Raises: DataError where no picture has a class, or a split is missing or unknown; StorageError.
     """
     found = _read(shards, ignored)
+    for shard in shards:
+        if shard.path != source:  # of one that is the whole source it is known by now
+            ignored.update(open_archive(shard.path).ignored)
     if not any(said.label for _, pictures in found for said in pictures):
         raise DataError(
             f"the shards of {str(source)!r} give no picture a class: none has a {CLASS} beside it, or a {RECORD} with "

@@ -43,7 +43,7 @@ def list_numbered(path: Path, options: ReadOptions) -> Listing | None:
 
 
 def _by_folders(path: Path, options: ReadOptions) -> Listing:
-    listing = scan(path, told=True, remarked=False, encoding=options.encoding)
+    listing = scan(path, texts=True, encoding=options.encoding)
     named = [entry for entry in listing.entries if entry.path.name.lower().endswith(TEXTS)]
     kept = named or list(listing.entries)  # of old collections no file has an ending
     ignored = dict(listing.ignored)

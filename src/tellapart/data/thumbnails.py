@@ -49,15 +49,16 @@ class Shelf:
         found = np.zeros((len(rows), BYTES), dtype=np.uint8)
         for place, row in enumerate(rows.tolist()):
             if row >= 0:
-                found[place] = np.frombuffer(self._at(row), dtype=np.uint8)
+                self._read(row, found[place].data)
         return found.reshape(-1, SIDE, SIDE)
 
-    def _at(self, row: int) -> bytes:
-        if hasattr(os, "pread"):
-            return os.pread(self._file, BYTES, row * BYTES)
+    def _read(self, row: int, into: memoryview) -> None:
+        if hasattr(os, "preadv"):
+            os.preadv(self._file, [into], row * BYTES)
+            return
         with self._lock:
             os.lseek(self._file, row * BYTES, os.SEEK_SET)
-            return os.read(self._file, BYTES)
+            into[:] = os.read(self._file, BYTES)
 
     def _flush(self) -> None:
         if not self._waiting:

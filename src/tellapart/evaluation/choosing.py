@@ -160,7 +160,7 @@ def comparison(choice: Choice[Candidate]) -> Sequence[dict[str, Any]]:
 LINEAR_KEPT: Mapping[str, str] = MappingProxyType(
     {
         "probe": "a classifier on the frozen network",
-        "finetune": "the network trained on from the probe",
+        "finetune": "the pretrained network, trained on",
         "scratch": "a network trained from random weights",
     }
 )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tellapart.evaluation.confident import off_the_diagonal
 from tellapart.evaluation.labels import neighbour_distance, stands_out
+from tellapart.half_rows import HalfRows
 
 Kind = Literal["missing", "extra"]
 KINDS: tuple[Kind, ...] = ("missing", "extra")
@@ -58,7 +59,7 @@ class SetReport:
 def examine_sets(
     probabilities: NDArray[np.floating],
     targets: NDArray[np.floating],
-    embeddings: NDArray[np.floating],
+    embeddings: NDArray[np.floating] | HalfRows,
     *,
     groups: Sequence[str] | NDArray[np.integer] | None = None,
 ) -> SetReport:

@@ -47,26 +47,6 @@ class Unlike:
         )
 
 
-def find_unlike(
-    novelty: Novelty,
-    validation: NDArray[np.floating],
-    test: NDArray[np.floating],
-    *,
-    coverage: float,
-    groups: NDArray[np.integer],
-    seed: int,
-) -> Unlike:
-    """Calibrate and measure a fitted novelty on embeddings [V, D] and [N, D]; `coverage` is in (0, 1), `groups` [N] of the test."""
-    return unlike_by(
-        novelty,
-        novelty.score(validation),
-        novelty.score(test),
-        coverage=coverage,
-        groups=groups,
-        seed=seed,
-    )
-
-
 def unlike_by(
     novelty: Novelty,
     validation: NDArray[np.floating],
@@ -76,7 +56,10 @@ def unlike_by(
     groups: NDArray[np.integer],
     seed: int,
 ) -> Unlike:
-    """The same by how novel pictures are, [V] and [N], where that is not the score of one embedding."""
+    """Calibrate and measure a fitted novelty by how novel it calls pictures, [V] of validation and [N] of test.
+
+    `coverage` is in (0, 1), `groups` [N] of the test.
+    """
     threshold = conformal_quantile(validation, coverage)
     return Unlike(
         novelty=novelty,

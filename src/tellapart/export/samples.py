@@ -56,7 +56,7 @@ _CSHARP = Declaration(
 
 # How they are built; INCLUDE, LIB, onnxruntime.jar and VERSION are where, and of which version, the user has ONNX Runtime.
 _GPP = "g++ -std=c++17 -O2 -o self_test self_test.cpp{} && ./self_test"
-_WITH_ONNX = " -DWITH_ONNXRUNTIME -I INCLUDE -L LIB -lonnxruntime"
+_WITH_ONNX = " -DWITH_ONNXRUNTIME -I INCLUDE -L LIB -Wl,-rpath,LIB -lonnxruntime"
 _JAVA_NETWORK = "javac -cp onnxruntime.jar *.java && java -cp onnxruntime.jar:. SelfTest"
 _DOTNET, _DOTNET_NETWORK = ".NET 8 or newer (we ran it with Mono)", "dotnet run -p:OnnxRuntime=VERSION"
 

@@ -66,8 +66,8 @@ def embed_dataset(
 
     Validation and test are ONNX Runtime's on a CPU, as model.onnx will give them, whatever `device` and `engine` the training
     pictures are embedded by. What is computed on a CPU in bfloat16 is corrected by some pictures in float32, too; a training split
-    too small for that is float32 throughout. Those that are more than `most_bytes` in float32 lie on disk in 16 bits. `afar`
-    computes first what is for a CPU and not in the cache.
+    too small for that is float32 throughout. Those that are more than `most_bytes` in float32 lie on disk, those of the training
+    pictures in 16 bits. `afar` computes first what is for a CPU and not in the cache.
     Raises: DataError when a split has no picture left; StorageError where the disk has no room for them.
     """
     started = time.monotonic()
@@ -143,10 +143,12 @@ def _room(dataset: Dataset, length: int, most_bytes: int, reporter: Reporter) ->
     if 4 * count * length <= most_bytes:
         return np.empty((count, length), dtype=np.float32)
     split = np.concatenate([dataset.rows[name] for name in SPLITS])
-    rows = half_rows(count, length, order=np.concatenate([split, np.setdiff1d(np.arange(count), split)]))
+    order = np.concatenate([split, np.setdiff1d(np.arange(count), split)])
+    scored = np.setdiff1d(order, dataset.rows["train"])
+    rows = half_rows(count, length, order=order, exact=scored)
     reporter.say(
-        f"The features of {count:,} pictures lie on disk in 16 bits until this ends: {2 * count * length / 1e9:,.1f} GB in "
-        f"{cache_folder()}."
+        f"The features of {count:,} pictures lie on disk until this ends, those that are trained on in 16 bits: "
+        f"{2 * (count + len(scored)) * length / 1e9:,.1f} GB in {cache_folder()}."
     )
     return rows
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from tellapart.errors import SettingsError
 from tellapart.models.staged import StagedNetwork
+from tellapart.reporter import counted
 
 _LAST = re.compile(r"last\s+(\d+)(\s+layers?)?")
 _NUMBER = re.compile(r"[-+.\d]|nan\b|inf\b")
@@ -111,7 +112,7 @@ def parse_unfreeze(text: str, stage_count: int) -> int:
     if number.is_integer() and 0 <= number <= stage_count:
         return int(number)
     raise SettingsError(
-        f"--unfreeze is {text!r}; this network has {stage_count} {'stage' if stage_count == 1 else 'stages'}. "
+        f"--unfreeze is {text!r}; this network has {counted(stage_count, 'stage')}. "
         f"Give head, half, all, a share such as 0.25, or a whole number from 0 to {stage_count}."
     )
 

@@ -26,7 +26,7 @@ from tellapart.errors import PictureError
 from tellapart.serving.batches import BatchTimes, Network, Observer, OutputColumns, Outputs, QueuedRequest, TakenBatch
 from tellapart.serving.own_core import OwnCore, yield_to_others
 from tellapart.serving.refusals import Late, Stopping, TooLarge
-from tellapart.serving.settling import answer, joined, parted, settle, settle_spans
+from tellapart.serving.settling import answer, give_up, joined, parted, settle, settle_spans
 from tellapart.serving.waiting import WaitingLine
 
 BATCH_SECONDS = 0.036  # for which a thread takes pictures at a time, where nobody asked for a delay
@@ -92,12 +92,12 @@ class Batcher:
         if not pictures:
             return Outputs(rows=(), beside=(), errors=())
         request = self._enter(network, pictures, timeout)
+        # A third of what asyncio.timeout costs, which is what a request costs in the end.
+        late = request.loop.call_later(timeout, give_up, request, timeout)
         try:
-            async with asyncio.timeout(timeout):
-                return await request.answer
-        except TimeoutError:
-            raise Late(f"the answer was not there within {timeout:g} s. Send less, or allow more time.") from None
+            return await request.answer
         finally:
+            late.cancel()
             request.given_up = True
             # What is raised holds this frame, and the answer holds what is raised: a ring, which would keep the network and the
             # pictures until Python looks for rings, long after a new version.

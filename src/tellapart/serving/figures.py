@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DIGITS = 7  # a float32 carries seven significant decimal digits
+_FEW = 24  # numbers that take less one by one than NumPy's calls for all of them
 _POWERS = np.array([10.0**power for power in range(-16, _DIGITS + 1)])
 _WHOLE = np.array([10.0**power for power in range(23)])  # all of which are exact
 
@@ -21,6 +22,8 @@ def figures(values: NDArray[Any]) -> NDArray[np.float64]:
     """The same of an array [...], all at once: whole numbers of seven digits, over a power of ten."""
     found = np.asarray(values, dtype=np.float64)
     flat = found.reshape(-1)
+    if len(flat) <= _FEW:
+        return np.array([figure(value) for value in flat.tolist()], dtype=np.float64).reshape(found.shape)
     place = np.searchsorted(_POWERS, flat, side="right") - 1
     usual = (place >= 0) & (place < len(_POWERS) - 1)
     scale = _WHOLE[np.clip(_DIGITS - 1 - (place - 16), 0, 22)]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tellapart.answers.answering import Answering
-from tellapart.answers.class_rows import TellsMany
+from tellapart.answers.class_rows import tells_many
 from tellapart.answers.mask_files import PaintsMasks
 from tellapart.serving.bodies import Limits, SafeJSON, read_body
 from tellapart.serving.described import get_version
@@ -189,7 +189,7 @@ def describe(
 
     `least` in [0, 1]: also what is only so certain, of a model that grades what it tells.
     """
-    if isinstance(told, TellsMany) and len(reply.decided):
+    if tells_many(told) and len(reply.decided):
         rows = iter(told.rows(reply.decided, top=top, figures=figures))
         told_of = zip(reply.errors, names, strict=True)
         return [{"file": name, "error": error} if error else {"file": name, **next(rows)} for error, name in told_of]

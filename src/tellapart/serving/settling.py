@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.serving.batches import OutputColumns, Outputs, QueuedRequest, TakenBatch
+from tellapart.serving.refusals import Late
 
 
 def joined(spans: Sequence[tuple[QueuedRequest, int, int]]) -> Sequence[Any]:
@@ -65,6 +66,14 @@ def settle_spans(taken: TakenBatch) -> None:
         request.missing -= count
         if request.missing == 0:
             taken.finished.append(request)
+
+
+def give_up(request: QueuedRequest, seconds: float) -> None:
+    """Its time, in seconds, is over; in its loop."""
+    if not request.answer.done():
+        request.answer.set_exception(
+            Late(f"the answer was not there within {seconds:g} s. Send less, or allow more time.")
+        )
 
 
 def answer(requests: Sequence[QueuedRequest]) -> None:

@@ -181,5 +181,8 @@ def _model_in(annotation: Any) -> Any:
 
 
 def near_key(key: str, known: list[str]) -> str:
+    for part in ("blocks", "dense"):  # of the network
+        if part in known and key in known_keys(["network", part]):
+            return f" It is a key of each of network.{part}, as recipes/two_classes_cnn.toml has them."
     close = difflib.get_close_matches(key, known, n=1)
     return (f" Did you mean {close[0]!r}?" if close else "") + f" The settings there are: {', '.join(known)}."

@@ -196,7 +196,7 @@ class TrainSettings(Part):
             )
         if name == "piecewise" and (not at or at != sorted(set(at))):
             raise ValueError(
-                f"loop.decay_at is {told or 'empty'}; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], "
+                f"loop.decay_at is {told or '[]'}; a piecewise schedule needs rising epochs. Give --set loop.decay_at=[5,8], "
                 "for example"
             )
         return self

@@ -18,6 +18,7 @@ _MANY = 1_000  # members
 
 LINK = "link in an archive"  # reasons that Contents.ignored counts
 SPECIAL = "device or pipe in an archive"
+CUT_OFF = "rest of a tar that was probably cut off"
 REPEATED = "member of an archive that a later one of its name replaces"
 
 

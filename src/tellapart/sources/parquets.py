@@ -148,7 +148,7 @@ def picture_names(table: str) -> list[str]:
         file = _OPEN_FILES.get(table)
         names = list(file.names())
     except (OSError, PictureError, *DAMAGED) as error:
-        reason = (str(error).splitlines() or [""])[0][:200]
+        reason = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
         raise DataError(
             f"{table!r} cannot be read as parquet or Arrow: {reason}. Save it again, or name picture files."
         ) from None

@@ -10,7 +10,17 @@ from typing import IO, Any
 
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.gzips import GzipDamaged, GzipReader, Marks
-from tellapart.sources.members import FREE_BYTES, LINK, MAX_GROWTH, MAX_INDEX_BYTES, SPECIAL, Contents, Member, collect
+from tellapart.sources.members import (
+    CUT_OFF,
+    FREE_BYTES,
+    LINK,
+    MAX_GROWTH,
+    MAX_INDEX_BYTES,
+    SPECIAL,
+    Contents,
+    Member,
+    collect,
+)
 from tellapart.sources.places import open_binary, stamp_of
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -75,6 +85,7 @@ def _members(file: Any, ignored: Counter[str]) -> Iterator[Member]:
     last = file.read(_BLOCK)
     if last and last != bytes(_BLOCK):
         raise tarfile.ReadError(f"the header at byte {archive.offset:,} is damaged or cut off")
+    ignored[CUT_OFF] += not last  # between two members, or written without the block of zeros that ends a tar
 
 
 def _read_plain(path: str, member: Member) -> bytes:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows
 from tellapart.training.standardising import standardisation
 from tellapart.training.strips import sum_over_rows
 
@@ -25,14 +26,15 @@ class Analysis:
 
     def __init__(
         self,
-        vectors: Floats,
+        vectors: Rows,
         labels: Integers,
         weights: Floats,
         rows: Integers,
         class_count: int,
         threads: ThreadPoolExecutor,
     ) -> None:
-        """`vectors` [N, D], `labels` [N], `rows` [n]: those that count, at least one of each class.
+        """`vectors` [N, D], of which a block or a class is read at a time, `labels` [N], `rows` [n]: those that count, at least
+        one of each class.
 
         `weights` [N] >= 0 say how frequent the classes are, and nothing else.
         """
@@ -73,14 +75,14 @@ class Analysis:
         standardised: Floats = (vectors - self._mean) * self._scale
         return standardised
 
-    def _class_means(self, vectors: Floats, labels: Integers, rows: Integers) -> Floats:
+    def _class_means(self, vectors: Rows, labels: Integers, rows: Integers) -> Floats:
         """One class after another, so that no copy of all vectors is made."""
         ordered = rows[np.argsort(labels[rows], kind="stable")]
         edges = np.cumsum(np.bincount(labels[rows], minlength=self.class_count))[:-1]
         return self._standardised(np.stack([vectors[own].mean(axis=0) for own in np.split(ordered, edges)]))
 
     def _turn(
-        self, kind: Covariance, vectors: Floats, labels: Integers, rows: Integers, threads: ThreadPoolExecutor
+        self, kind: Covariance, vectors: Rows, labels: Integers, rows: Integers, threads: ThreadPoolExecutor
     ) -> tuple[Floats, Floats, Floats]:
         """Variances [D] and directions [D, D] of a covariance, and the means along these [K, D]."""
 

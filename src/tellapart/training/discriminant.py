@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.half_rows import Rows
+from tellapart.half_rows import Rows, as_rows
 from tellapart.training.analysis import Analysis, Covariance
 from tellapart.training.folds import deal, number_groups
 from tellapart.training.golden_section import lowest
@@ -81,12 +81,12 @@ def fit_discriminant(
 ) -> Discriminant:
     """Fit linear discriminant analysis; one fold is held out to choose what is in Shrunk, unless `chosen` is given.
 
-    `vectors` is float32 [N, D], `labels` [N] in 0..class_count-1; `groups` [N]: no group is held out and trained on at once
-    ("" is no group). "balanced" takes all classes for equally frequent. The same input gives the same result on any number
-    of threads. `advance(1)` follows each trial and the last fit. Raises: DataError when a class has no picture or a vector
-    is not finite.
+    `vectors` is float32 [N, D], or rows on disk, of which a block or a class is read at a time; `labels` [N] in
+    0..class_count-1; `groups` [N]: no group is held out and trained on at once ("" is no group). "balanced" takes all classes for
+    equally frequent. The same input gives the same result on any number of threads. `advance(1)` follows each trial and the last
+    fit. Raises: DataError when a class has no picture or a vector is not finite.
     """
-    whole: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
+    whole = as_rows(vectors)
     targets: Integers = np.asarray(labels, dtype=np.int64)
     check_vectors(whole, targets, class_count)
     weights = picture_weights(targets, class_count, class_weights)
@@ -120,7 +120,7 @@ def hold_out(
 
 def _search(
     analysis: Analysis,
-    vectors: Floats,
+    vectors: Rows,
     labels: Integers,
     rows: Integers,
     threads: ThreadPoolExecutor,

@@ -12,16 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import HalfRows, Rows, WholeRows
 from tellapart.training.standardising import standardisation
 from tellapart.training.strips import sum_over_rows
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Turned: TypeAlias = Floats | WholeRows  # [N, R + 1] in memory, or on disk
 
 _MOST_ROUNDS = 100  # of Newton's method; ten are many
 _MOST_PRODUCTS = 500  # of conjugate gradients in a round
@@ -53,12 +55,22 @@ class Basis:
     scale: Doubles  # [D], 1 / deviation; 0 for features that never vary
     directions: Doubles  # [D, R], orthonormal columns
 
-    def coordinates(self, vectors: Floats, threads: ThreadPoolExecutor) -> Floats:
-        """Vectors [N, D] along the directions, float32 [N, R + 1]; the last column is 1, for the bias."""
-        turned = np.ones((len(vectors), self.directions.shape[1] + 1), dtype=np.float32)
+    @overload
+    def coordinates(self, vectors: Floats, threads: ThreadPoolExecutor) -> Floats: ...
+    @overload
+    def coordinates(self, vectors: Rows, threads: ThreadPoolExecutor) -> Turned: ...
+    def coordinates(self, vectors: Rows, threads: ThreadPoolExecutor) -> Turned:
+        """Vectors [N, D] along the directions, float32 [N, R + 1], on disk where they are; the last column is 1, for the bias.
+
+        Raises: StorageError where the disk has no room for them.
+        """
+        shape = len(vectors), self.directions.shape[1] + 1
+        turned: Turned = WholeRows(*shape) if isinstance(vectors, HalfRows) else np.empty(shape, dtype=np.float32)
 
         def piece(rows: slice) -> tuple[Floats, ...]:
-            turned[rows, :-1] = ((vectors[rows] - self.mean) * self.scale) @ self.directions
+            some = np.ones((rows.stop - rows.start, shape[1]), dtype=np.float32)
+            some[:, :-1] = ((vectors[rows] - self.mean) * self.scale) @ self.directions
+            turned[rows] = some
             return ()
 
         sum_over_rows(threads, len(vectors), piece)
@@ -70,7 +82,7 @@ class Basis:
         return slopes, parameters[:, -1] - slopes @ self.mean
 
 
-def sum_of_losses(coordinates: Floats, signed: Floats, parameters: Doubles, threads: ThreadPoolExecutor) -> Doubles:
+def sum_of_losses(coordinates: Turned, signed: Floats, parameters: Doubles, threads: ThreadPoolExecutor) -> Doubles:
     """Log loss in nats of each problem, summed by |signed| [P, N] over the pictures, [P]; `parameters` [P, R + 1]."""
 
     def piece(rows: slice) -> tuple[Doubles, ...]:
@@ -82,9 +94,7 @@ def sum_of_losses(coordinates: Floats, signed: Floats, parameters: Doubles, thre
     return sum_over_rows(threads, len(coordinates), piece)[0]
 
 
-def find_basis(
-    vectors: Floats, threads: ThreadPoolExecutor, *, blocks: Sequence[int] = (), power: float = 0.0
-) -> Basis:
+def find_basis(vectors: Rows, threads: ThreadPoolExecutor, *, blocks: Sequence[int] = (), power: float = 0.0) -> Basis:
     """The basis of vectors [N, D]; `blocks` and `power` weigh the layers that the features are of, see standardising.py."""
     count, length = vectors.shape
     mean, scale = (
@@ -135,7 +145,7 @@ class _State:
 class LogisticRegressions:
     """P problems over the same pictures that differ in what each picture is and how much it counts."""
 
-    def __init__(self, coordinates: Floats, signed: Floats, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, coordinates: Turned, signed: Floats, threads: ThreadPoolExecutor) -> None:
         """`coordinates` [N, R + 1] as a Basis gives; `signed` [P, N]: how much each picture counts, below 0 against.
 
         0 is a picture that counts neither way. Every problem needs pictures on both sides.
@@ -182,7 +192,8 @@ class LogisticRegressions:
         curvatures = np.empty_like(signed)
 
         def piece(rows: slice) -> tuple[NDArray[np.floating[Any]], ...]:
-            some = self._coordinates[rows].astype(np.float64)
+            single = self._coordinates[rows]
+            some = single.astype(np.float64)
             weights = signed[:, rows]
             margins = (points @ some.T) * np.sign(weights)
             small = np.exp(-np.abs(margins))
@@ -190,7 +201,7 @@ class LogisticRegressions:
             wrong = np.where(margins < 0, 1.0, small) / (1 + small)  # the probability of what the picture is not
             curvatures[:, rows] = np.abs(weights) * wrong * (1 - wrong)
             slopes = -(weights * wrong) @ some
-            return losses.sum(axis=1), slopes, curvatures[:, rows] @ np.square(self._coordinates[rows])
+            return losses.sum(axis=1), slopes, curvatures[:, rows] @ np.square(single)
 
         losses, gradients, diagonals = sum_over_rows(self._threads, len(self._coordinates), piece)
         return _State(
@@ -247,9 +258,10 @@ class LogisticRegressions:
         rounded = vectors.astype(np.float32)
 
         def piece(rows: slice) -> tuple[NDArray[np.floating[Any]], ...]:
-            along = rounded @ self._coordinates[rows].T
+            some = self._coordinates[rows]
+            along = rounded @ some.T
             along *= curvatures[:, rows]
-            return (along @ self._coordinates[rows],)
+            return (along @ some,)
 
         return sum_over_rows(self._threads, len(self._coordinates), piece)[0]
 

@@ -5,11 +5,13 @@ Each fold is judged by classifiers fitted on the other folds, with one strength 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.half_rows import Rows, as_rows, in_blocks, part
 from tellapart.training.folds import number_groups
 from tellapart.training.logistic_regression import Floats, find_basis
 from tellapart.training.multilabel_folds import deal_label_sets, sides
@@ -21,7 +23,7 @@ _TOLERANCE = 1e-6  # nats; see LogisticRegressions.minimise
 
 
 def multilabel_out_of_fold(
-    vectors: Floats,
+    vectors: Rows,
     targets: NDArray[np.floating],
     groups: Sequence[str] | NDArray[np.integer],
     *,
@@ -34,12 +36,12 @@ def multilabel_out_of_fold(
 ) -> NDArray[np.float32]:
     """Probabilities float32 [N, K] of each picture from classifiers that saw neither it nor its group ("" is no group).
 
-    `vectors` is float32 [N, D], `targets` [N, K] in {0, 1, NaN}. `strength` is lambda as in MultilabelProbe; None finds it
-    by cross-validation first. A cell is NaN where the other folds cannot teach the class: they have no picture with it, or
+    `vectors` is float32 [N, D], or rows on disk, `targets` [N, K] in {0, 1, NaN}. `strength` is lambda as in MultilabelProbe; None
+    finds it by cross-validation first. A cell is NaN where the other folds cannot teach the class: they have no picture with it, or
     none without; a cell that is not known is judged like any other. The same input gives the same result on any number of
     threads. `advance(1)` follows each fold. Raises: DataError as fit_multilabel_probe.
     """
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    vectors = as_rows(vectors)
     check_targets(targets, classes)
     check_finite(vectors)
     if strength is None:
@@ -60,8 +62,13 @@ def multilabel_out_of_fold(
                 weight, bias, _ = solve(
                     basis, coordinates, signed[usable] * ~rows, strength, threads, tolerance=_TOLERANCE
                 )
-                logits = vectors[rows] @ weight.T + bias
-                probabilities[np.ix_(rows, usable)] = 1 / (1 + np.exp(-logits))
+                chances = functools.partial(_chances, slopes=weight, offsets=bias)
+                probabilities[np.ix_(rows, usable)] = in_blocks(part(vectors, rows), chances)
             if advance is not None:
                 advance(1)
     return probabilities
+
+
+def _chances(vectors: Floats, *, slopes: NDArray[np.floating], offsets: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Probabilities [n, A] of vectors [n, D]."""
+    return np.asarray(1 / (1 + np.exp(-(vectors @ slopes.T + offsets))))

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError
+from tellapart.half_rows import Rows, as_rows
 from tellapart.training.folds import number_groups
-from tellapart.training.logistic_regression import Basis, Doubles, Floats, LogisticRegressions, find_basis
+from tellapart.training.logistic_regression import Basis, Doubles, Floats, LogisticRegressions, Turned, find_basis
 from tellapart.training.multilabel_folds import deal_label_sets
 from tellapart.training.multilabel_search import LabelFolds, LabelsSearch, shares, weigh_labels
 from tellapart.training.probe import check_finite
@@ -53,7 +54,7 @@ class MultilabelProbe:
 
 
 def fit_multilabel_probe(
-    vectors: Floats,
+    vectors: Rows,
     targets: NDArray[np.floating],
     groups: Sequence[str] | NDArray[np.integer],
     folds: int = 5,
@@ -68,15 +69,15 @@ def fit_multilabel_probe(
 ) -> MultilabelProbe:
     """Fit one logistic regression a class to convergence on standardised features and fold the scaling into its weights.
 
-    `vectors` is float32 [N, D], `targets` [N, K] in {0, 1, NaN}; NaN, not known, counts neither way. `groups` [N]: no
-    group is held out and trained on at once ("" is no group). `positive_weights` [K] says how often a picture with the
-    class counts for each that lacks it, in held-out loss too. The one of `strengths` with the least held-out log loss is
-    taken; one strength alone is taken untried. So is the one of `weighings` before, where the vectors begin with as many numbers
-    of each stage as `stages` says. A class that a fold's other pictures cannot teach is not scored there.
+    `vectors` is float32 [N, D], or rows on disk, which are read in blocks, `targets` [N, K] in {0, 1, NaN}; NaN, not known, counts
+    neither way. `groups` [N]: no group is held out and trained on at once ("" is no group). `positive_weights` [K] says how often a
+    picture with the class counts for each that lacks it, in held-out loss too. The one of `strengths` with the least held-out log
+    loss is taken; one strength alone is taken untried. So is the one of `weighings` before, where the vectors begin with as many
+    numbers of each stage as `stages` says. A class that a fold's other pictures cannot teach is not scored there.
     The same input gives the same result on any number of threads. `advance(1)` follows each trial and the last fit.
     Raises: DataError that names the classes all of whose known cells are alike; or when a vector is not finite.
     """
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    vectors = as_rows(vectors)
     check_targets(targets, classes)
     check_finite(vectors)
     signed = sign(targets, positive_weights)
@@ -126,7 +127,7 @@ def hold_out(
 
 def solve(
     basis: Basis,
-    coordinates: Floats,
+    coordinates: Turned,
     signed: Floats,
     strength: float,
     threads: ThreadPoolExecutor,

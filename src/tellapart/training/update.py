@@ -26,8 +26,15 @@ from tellapart.training.optimizer import trained_parameters
 
 _Result = TypeVar("_Result")
 _ONE_VALUE = "Expected more than 1 value per channel"  # what torch says to batch norm of one picture
-# What torch says for the CPU, whose allocator raises a plain RuntimeError, and oneDNN for its own scratch memory.
-_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "could not create a memory object", "out of memory")
+# What torch says for the CPU, whose allocator raises a plain RuntimeError, oneDNN for its own scratch memory, and cuBLAS and cuDNN
+# for theirs (CUBLAS_STATUS_ALLOC_FAILED).
+_OUT_OF_MEMORY = (
+    "not enough memory",
+    "can't allocate memory",
+    "could not create a memory object",
+    "out of memory",
+    "_alloc_failed",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

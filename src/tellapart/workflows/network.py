@@ -78,7 +78,10 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
 
 def draw(found: LaidOut, path: Path, say: Say = str) -> Path:
     """Draw it to a .png or .svg. Raises: SettingsError for another ending, StorageError."""
-    boxes = [replace(box, title=say(box.title)) if box.kind == "picture" else box for box in boxes_of(found)]
+    boxes = [
+        replace(box, title=say(box.title)) if box.kind == "picture" or box.title.startswith("block ") else box
+        for box in boxes_of(found)
+    ]
     told = {
         "title": found.name,
         "subtitle": say(
@@ -106,7 +109,7 @@ def boxes_of(found: LaidOut) -> list[NetworkBox]:
             NetworkBox(
                 title=title,
                 kind=_kind(rows),
-                lines=_lines(rows),
+                lines="" if (lines := _lines(rows)) == title else lines,
                 shape=" x ".join(map(str, rows[-1].shape)),
                 parameters=sum(row.parameters for row in rows),
             )

@@ -24,7 +24,7 @@ from tellapart.export.begun import take_place
 from tellapart.features.rows import try_lock
 from tellapart.reporter import Reporter, counted
 from tellapart.sources.reading import read_bytes
-from tellapart.storage import replacing, storage_errors, write_bytes, write_json
+from tellapart.storage import check_replaceable, replacing, storage_errors, write_bytes, write_json
 
 INDEX, NAMES = "shards.json", "classes.txt"
 LEAST_BYTES = 1_000_000
@@ -71,7 +71,7 @@ def write_shards(
     """Write shards of at most `most_bytes` (one picture at least) with labels, groups and given splits.
 
     Pictures that cannot be read are left out, and told. Raises: DataError for targets that such shards cannot carry; StorageError,
-    also where `out` is there and not to be replaced, or another process writes it.
+    also where `out` is there and not to be replaced or none of ours, or another process writes it.
     """
     begun = out.with_name(f".{out.name}.shards")
     _bring_back(begun, out)
@@ -79,6 +79,7 @@ def write_shards(
         raise StorageError(
             f"{out} is there already, and nothing is overwritten unasked. Choose another --out, or replace it with --force."
         )
+    check_replaceable(out, ours=INDEX)
     listing = read_listing(pictures, options)
     for note in listing.notes:
         reporter.say(note)

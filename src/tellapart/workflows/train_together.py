@@ -20,7 +20,7 @@ from tellapart.runs.run import Run, with_absolute_inputs
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import cache_folder
 from tellapart.workflows.scaling.connection import connected
-from tellapart.workflows.scaling.launch import TOLD, Launch, begin_launch
+from tellapart.workflows.scaling.launch import TOLD, Launch, launching
 from tellapart.workflows.scaling.telling import Retelling
 from tellapart.workflows.scaling.together import Together, WorkerShare, share_out
 from tellapart.workflows.take_part import TrainingOrder, begun_run, take_part
@@ -102,8 +102,8 @@ def _train(
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         share = share_out(nodes, workers=plan.workers, cpus=plan.cpus, device=settings.device)
-        launch = begin_launch(Path(settings.out) if run is None else run.parent, cache_folder())
-        last.callback(launch.remove)  # when all processes have ended
+        out = Path(settings.out) if run is None else run.parent
+        launch = last.enter_context(launching(out, cache_folder()))  # which goes when all processes have ended
         order = TrainingOrder(
             launch=launch,
             given=settings.model_dump(mode="json", exclude_unset=True),

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tellapart.data.readers import READERS
@@ -23,6 +21,7 @@ from tellapart.storage import cache_folder
 from tellapart.threads import let_waiting_threads_sleep
 from tellapart.workflows.scaling.connection import connected
 from tellapart.workflows.scaling.hired import Hired, Told, room_for
+from tellapart.workflows.scaling.owned import held_folder
 from tellapart.workflows.searching.attempt import Attempt, Order, attempt
 from tellapart.workflows.searching.bench import set_up
 from tellapart.workflows.searching.crew import Crew, Hire
@@ -105,7 +104,7 @@ def trial_work(facts: _Facts) -> Callable[[Order, Told], Attempt]:
         )
 
     def do(order: Order, told: Told, kept: Any = open_for_good) -> Attempt:
-        with tempfile.TemporaryDirectory(prefix="tellapart-trial-") as folder:
-            return attempt(bench, order, Path(folder) / "trial", told)
+        with held_folder(None, "tellapart-trial-") as folder:
+            return attempt(bench, order, folder / "trial", told)
 
     return do

@@ -31,6 +31,7 @@ class Nodes:
         os.environ |= {
             "RAY_TMPDIR": self.folder,
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",  # with Ray's 15 a busy machine leaves them nothing
             **PATIENCE,
         }
         Path(self.folder, "ray").mkdir()

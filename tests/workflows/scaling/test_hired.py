@@ -1,13 +1,14 @@
-"""How many trials find room. In: machines. Out: rooms, refusals."""
+"""How many trials find room, and who does them. In: machines, a pretended Ray. Out: rooms, refusals, orders done once."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tellapart.errors import SettingsError
-from tellapart.workflows.scaling.hired import TrialRoom, _reason, room_for
+from tellapart.errors import MachineError, SettingsError
+from tellapart.workflows.scaling.hired import Hired, TrialRoom, _reason, room_for
 
 SMALL, GPU = {"CPU": 2.0, "memory": 1e9}, {"CPU": 8.0, "GPU": 2.0}
 
@@ -86,3 +87,112 @@ def test_why_a_worker_is_gone_is_said_in_few_words() -> None:
     assert (
         _reason(Exception("The actor died unexpectedly. (1) killed by the OOM killer ...")) == "its process has ended"
     )
+
+
+class Promise:
+    """What Ray will give once it is there."""
+
+    def __init__(self, actor: Actor, value: Any) -> None:
+        self.actor, self.value = actor, value
+
+
+class Actor:
+    """One that comes when the script says so."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.orders = number, list[Any]()
+        self.here, self.do = (SimpleNamespace(remote=method) for method in (self._here, self._do))
+
+    def _here(self) -> Promise:
+        return Promise(self, "here")
+
+    def _do(self, order: Any, desk: Any) -> Promise:
+        self.orders.append(order.number)
+        return Promise(self, order.number)
+
+
+class RayError(Exception):
+    """As Ray's."""
+
+
+class Pretended:
+    """Ray, in which a script says what is ready next: the number of an actor and what it gives, or an error of it."""
+
+    exceptions = SimpleNamespace(RayError=RayError, RayTaskError=type("RayTaskError", (RayError,), {}))
+
+    def __init__(self, *script: tuple[int, Any]) -> None:
+        self.script, self.actors, self.killed = list(script), list[Actor](), list[int]()
+
+    def remote(self, _: type) -> Any:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._hire))
+
+    def _hire(self, *_: Any) -> Actor:
+        self.actors.append(Actor(len(self.actors)))
+        return self.actors[-1]
+
+    def wait(self, promises: list[Promise], *, num_returns: int) -> tuple[list[Promise], list[Promise]]:
+        number, self.said = self.script.pop(0)
+        wanted = "here" if self.said in ("here", "never") else self.actors[number].orders[-1]
+        ready = next(one for one in promises if one.actor.number == number and one.value == wanted)
+        return [ready], []
+
+    def get(self, promise: Promise) -> Any:
+        if self.said in ("lost", "never"):
+            raise RayError("the node has died")
+        return f"{promise.value} by {promise.actor.number}"
+
+    def kill(self, actor: Actor) -> None:
+        self.killed.append(actor.number)
+
+
+def hired(*script: tuple[int, Any], parallel: int = 2) -> tuple[Hired[Any], Pretended]:
+    ray = Pretended(*script)
+    room = TrialRoom(parallel=parallel, cpus=1.0, gpus=0.0)
+    return Hired(
+        lambda facts: lambda order, told: None, None, room, lost=lambda reason: reason, listens=False, ray=ray
+    ), ray
+
+
+def begin(crew: Hired[Any], *numbers: int) -> None:
+    for number in numbers:
+        crew.begin(SimpleNamespace(number=number), lambda epoch, rank: False)
+
+
+def taken(crew: Hired[Any]) -> Any:
+    found = crew.next()
+    return None if found is None else (found[0].number, found[1])
+
+
+def test_an_order_goes_to_the_first_that_comes() -> None:
+    crew, ray = hired((1, "here"), (1, "done"), (0, "here"))
+    begin(crew, 7)
+    assert crew.size == 1
+    assert taken(crew) == (7, "7 by 1")
+    assert taken(crew) is None  # the other has come
+    assert crew.size == 2
+    crew.close()
+    assert ray.killed == [0, 1]
+
+
+def test_a_lost_order_does_not_wait_for_a_worker_that_never_comes() -> None:
+    """As on two machines of which one is lost, with no room for who is asked for in its worker's place."""
+    crew, ray = hired((0, "here"), (1, "here"), (0, "lost"), (1, "done"), (1, "done"))
+    begin(crew, 1)
+    assert taken(crew) is None
+    begin(crew, 2)
+    assert taken(crew) == (1, "its machine is gone")
+    begin(crew, 1)
+    assert (crew.size, len(ray.actors)) == (1, 3)
+    assert taken(crew) == (2, "2 by 1")
+    assert taken(crew) == (1, "1 by 1")
+    assert [one.orders for one in ray.actors] == [[1], [2, 1], []]
+
+
+def test_who_cannot_begin_is_asked_for_again_and_given_up_after_five() -> None:
+    crew, ray = hired(*((number, "never") for number in range(5)), parallel=1)
+    begin(crew, 1)
+    with pytest.raises(
+        MachineError, match="5 workers of the Ray cluster ended before they could begin, at last: the node"
+    ):
+        crew.next()
+    assert len(ray.actors) == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from tellapart.bundle import Score
 from tellapart.errors import DataError, MachineError, MissingExtra, SettingsError, TellapartError
 from tellapart.runs.result import TrainResult
-from tellapart.workflows.scaling.launch import TOLD, Launch, begin_launch
+from tellapart.workflows.scaling.launch import TOLD, Launch, launching
 from tellapart.workflows.scaling.telling import Retelling, WritingReporter
 
 RESULT = TrainResult(
@@ -40,15 +41,26 @@ RESULT = TrainResult(
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Launch:
-    return begin_launch(tmp_path / "runs", tmp_path / "cache")
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    with launching(tmp_path / "runs", tmp_path / "cache") as begun:
+        yield begun
 
 
-def test_its_files_are_seen_or_not_and_go(launch: Launch, tmp_path: Path) -> None:
-    assert all(path.is_file() for path in launch.tokens)
-    assert {path.parent.parent for path in launch.tokens} == {tmp_path / "runs", tmp_path / "cache"}
-    launch.remove()
+def test_its_files_are_seen_or_not_and_go(tmp_path: Path) -> None:
+    with launching(tmp_path / "runs", tmp_path / "cache") as launch:
+        assert all(path.is_file() for path in launch.tokens)
+        assert {path.parent.parent for path in launch.tokens} == {tmp_path / "runs", tmp_path / "cache"}
     assert list((tmp_path / "runs").iterdir()) == list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_a_killed_caller_left_goes_when_the_next_one_begins(tmp_path: Path) -> None:
+    out, cache = tmp_path / "runs", tmp_path / "cache"
+    with launching(out, cache) as first, launching(out, cache) as second:
+        shutil.copytree(second.folder, out / ".launch-killed")  # nobody holds this one
+        shutil.copytree(second.cache, cache / ".launch-killed")
+        with launching(out, cache) as third:
+            mine = {one.folder.name for one in (first, second, third)}
+            assert {path.name for path in out.iterdir()} == {path.name for path in cache.iterdir()} == mine
 
 
 def test_a_result_is_the_same_to_the_last_bit(launch: Launch) -> None:

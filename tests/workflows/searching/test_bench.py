@@ -1,29 +1,32 @@
-"""Looking at the pictures is within the budget, too. In: shades, a past start. Out: a refusal at once, or a Bench."""
+"""What trials share. In: features on disk. Out: classifiers that read them in blocks, as one that has them in memory."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
+import numpy as np
 
-from tellapart.features.cache import Cache
-from tellapart.reporter import Silent
+from tellapart.half_rows import half_rows
 from tellapart.settings.reading import make_settings
-from tellapart.workflows.searching.bench import set_up_in_time
-from tellapart.workflows.searching.pace import BudgetTooShort
+from tellapart.workflows.searching.bench import Bench
 
 
-def test_a_look_that_takes_all_the_budget_is_ended(shades: Path, cache: Cache) -> None:
-    settings = make_settings({"data": str(shades), "strategy": "probe"})
-    words = r"the budget is 50\.0 s; looking at the pictures takes about 1 min 40 s or more here, which leaves no time"
-    with pytest.raises(BudgetTooShort, match=words):
-        set_up_in_time(settings, cache, Silent(), 50.0, time.monotonic() - 100.0)
-
-
-def test_a_look_in_time_hands_the_reporter_on(shades: Path, cache: Cache) -> None:
-    settings = make_settings({"data": str(shades), "strategy": "probe"})
-    reporter = Silent()
-    bench = set_up_in_time(settings, cache, reporter, 500.0, time.monotonic())
-    assert bench.reporter is reporter
-    assert len(bench.dataset.rows["train"]) == 36
+def test_features_on_disk_are_not_turned_in_memory(bench: Bench, shades: Path) -> None:
+    settings = bench.suited(make_settings({"data": str(shades), "strategy": "probe", "probe": {"strength": 0.01}}))
+    dataset, embedded = bench.features(settings)
+    rows = half_rows(*embedded.vectors.shape, exact=np.arange(len(embedded.vectors)))
+    for row, vector in enumerate(embedded.vectors[:]):
+        rows[row] = vector
+    on_disk = replace(embedded, vectors=rows)
+    assert bench.task.refit is not None
+    assert bench.task.refit(dataset, on_disk)(settings) is None
+    _, here = bench.classifier(settings)
+    for key in bench._embedded:
+        bench._embedded[key] = dataset, on_disk
+    bench._refit = None
+    _, there = bench.classifier(settings)
+    # Both end a millionth of a nat from the minimum, which says little of the weights.
+    np.testing.assert_allclose(
+        there.logits(dataset.rows["validation"]), here.logits(dataset.rows["validation"]), atol=0.05
+    )

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+
+from tellapart.errors import SettingsError
 
 SHARDS = (".tar", ".tar.gz", ".tgz", ".zip", ".parquet", ".pq", ".arrow", ".feather")
 SCHEMES = ("s3", "gs", "az", "http", "https")
@@ -65,6 +68,18 @@ def tell_argument(argument: str) -> str:
     if found is None or (found[1].lower() in _WEB and not value.partition("?")[0].lower().endswith(SHARDS)):
         return argument
     return f"{flag}{equals}{tell(value)}"
+
+
+def check_written_here(arguments: Sequence[str]) -> None:
+    """Raises: SettingsError where --out is an address: a folder of that name would be made here."""
+    for argument, following in pairwise([*arguments, ""]):
+        flag, equals, value = argument.partition("=")
+        place = value if equals else following
+        if flag == "--out" and looks_like_address(place):
+            raise SettingsError(
+                f"--out {without_secrets(place)} lies elsewhere, and results are written to this machine's disks alone. Name a "
+                "folder here, and copy it there afterwards."
+            )
 
 
 def share(pattern: str, names: Iterable[str]) -> None:

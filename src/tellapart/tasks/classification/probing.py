@@ -11,7 +11,7 @@ import numpy as np
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import HeldOut, LinearCandidate
 from tellapart.features.embedding import Embedded
-from tellapart.half_rows import from_column, part
+from tellapart.half_rows import HalfRows, from_column, part
 from tellapart.settings.tree import TrainSettings
 from tellapart.training.discriminant import Discriminant, fit_discriminant, is_for
 from tellapart.training.probe import Probe, fit_probe
@@ -64,7 +64,8 @@ def refit(dataset: Dataset, embedded: Embedded) -> Callable[[TrainSettings], Lin
 
     def fit_again(settings: TrainSettings) -> LinearCandidate | None:
         told = settings.probe
-        if told.strength is None:
+        # Features on disk would be turned in memory; `fit` reads them in blocks.
+        if told.strength is None or isinstance(embedded.vectors, HalfRows):
             return None
         if not repeated:
             classes, stages = len(dataset.classes), embedded.backbone.stages

@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import LinearCandidate, Validated
 from tellapart.evaluation.novelty import choose_pictures, fit_novelty
-from tellapart.evaluation.unlike import Unlike, find_unlike
+from tellapart.evaluation.unlike import Unlike, unlike_by
 
 FREQUENT = 10  # training pictures of a combination; with fewer a mean says more of them than of it
 
 
 def learn_to_abstain(winner: Validated[LinearCandidate], dataset: Dataset, *, coverage: float, seed: int) -> Unlike:
     """Fit, calibrate and measure. `coverage` is in (0, 1). Raises: DataError when a picture can no longer be read."""
-    embeddings = winner.candidate.embeddings
+    candidate = winner.candidate
     train, validation, test = dataset.rows["train"], dataset.rows["validation"], dataset.clean_test
     clusters = cluster(dataset.targets[train])
     chosen = choose_pictures(clusters, seed=seed)
-    return find_unlike(
-        fit_novelty(winner.candidate.last_layer(train[chosen]), clusters[chosen]),
-        embeddings(validation),
-        embeddings(test),
+    novelty = fit_novelty(candidate.last_layer(train[chosen]), clusters[chosen])
+    return unlike_by(
+        novelty,
+        candidate.over(validation, novelty.score),
+        candidate.over(test, novelty.score),
         coverage=coverage,
         groups=dataset.groups[test],
         seed=seed,

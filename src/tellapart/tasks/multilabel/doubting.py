@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from tellapart.data.targets import ClassNames
 from tellapart.evaluation.doubts import Doubted, NamedDoubt
 from tellapart.evaluation.multilabel_labels import DoubtfulCell, SetReport, examine_sets, suggest
+from tellapart.half_rows import Rows
 from tellapart.training.multilabel_out_of_fold import multilabel_out_of_fold
 
 
 def doubt(
-    vectors: NDArray[np.float32],
+    vectors: Rows,
     targets: NDArray[np.float32],
     groups: Sequence[str],
     *,

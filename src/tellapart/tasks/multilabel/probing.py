@@ -7,6 +7,7 @@ import numpy as np
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.choosing import HeldOut, LinearCandidate
 from tellapart.features.embedding import Embedded
+from tellapart.half_rows import part
 from tellapart.settings.tree import TrainSettings
 from tellapart.tasks.multilabel.weighing import balanced_positive_weights
 from tellapart.training.multilabel_probe import fit_multilabel_probe
@@ -21,7 +22,7 @@ def fit(settings: TrainSettings, dataset: Dataset, embedded: Embedded) -> Linear
     train = dataset.rows["train"]
     targets = dataset.targets[train]
     fitted = fit_multilabel_probe(
-        embedded.vectors[train],
+        part(embedded.vectors, train),
         targets,
         dataset.groups[train],
         settings.folds,

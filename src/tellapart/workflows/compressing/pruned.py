@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.compression.costs import multiply_adds
-from tellapart.compression.pruning import PruningStep, PruningTerms, prune
+from tellapart.compression.pruning import NEARLY, PruningStep, PruningTerms, prune
 from tellapart.compression.sensitivity import Cut, PruningSubject
 from tellapart.manifest import CompressionStep
 from tellapart.models.overheard import Overheard
@@ -34,7 +34,6 @@ LEARNING_RATE = 3e-5  # little is wrong after a cut; at 1e-4 lite0 on a probe en
 LAST_RATE = 1e-4  # where there is time to come back
 READ, JUDGED, BATCH = 224, 64, 32  # training pictures that cuts are worked out from, and others that they are judged by
 USUAL_SIZE = 224  # pixels; of larger pictures fewer are looked at
-_NEARLY = 0.01  # of the multiply-adds, that may lack without a word
 _STATE = "pruning.json"
 
 
@@ -63,7 +62,7 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
     steps = pruning.run()
     left = sum(multiply_adds(opened.network, pruning.subject.sample).values())
     saved = 1 - left / pruning.whole
-    if saved < terms.share - _NEARLY:
+    if saved < terms.share - NEARLY:
         work.reporter.warn(
             f"{percent(terms.share)} of the multiply-adds were to go, and only {percent(saved)} could: what is left is read by "
             "layers that need all of it. Choose a smaller backbone for more."
@@ -104,7 +103,7 @@ class _Pruning:
         self.subject = PruningSubject(
             network=opened.network,
             sample=judged[:1],
-            run=lambda one: [one(part) for part in torch.split(read, BATCH)],
+            run=lambda one: _pass(one, read),
             harm=_harm(opened, said, judged, self.spread),
             original=whole,
             whole=opened.whole,
@@ -203,6 +202,16 @@ def _calibration(pupils: Pupils) -> tuple[Tensor, Tensor]:
     return (pictures[judged:] if len(pictures) > judged else pictures), pictures[:judged]
 
 
+def _pass(network: nn.Module, pictures: Tensor) -> None:
+    """All pictures through a network, so many at a time as take about the memory of a batch of usual ones."""
+    for part in torch.split(pictures, _at_once(pictures)):
+        network(part)
+
+
+def _at_once(pictures: Tensor) -> int:
+    return max(1, round(BATCH * min(1.0, (USUAL_SIZE / pictures.shape[1]) ** 2)))
+
+
 def _heard(network: Trainable, at: str | None, pictures: Tensor) -> Taught:
     """What a network says of pictures, in evaluation mode."""
     ear = Overheard(network, at=at)
@@ -210,7 +219,7 @@ def _heard(network: Trainable, at: str | None, pictures: Tensor) -> Taught:
     embeddings: list[Tensor] = []
     try:
         with torch.inference_mode():
-            for part in torch.split(pictures, BATCH):
+            for part in torch.split(pictures, _at_once(pictures)):
                 ear(part)
                 outputs.append(ear.outputs)
                 embeddings += [] if ear.embedding is None else [ear.embedding]

@@ -1,4 +1,4 @@
-"""A model of texts made smaller. In: a finished run. Out: another run, before and after. Next: concluding.py.
+"""A model of texts made smaller. In: a finished run. Out: another run, before and after. Next: concluding_texts.py.
 
 Weights are kept in half the bytes, or those of networks in a quarter; n-grams that say least are left out, and what decides behind
 them is learned anew on the validation split. Nothing is computed in whole numbers: n-grams and words are looked up, not multiplied.
@@ -6,48 +6,36 @@ them is learned anew on the validation split. Nothing is computed in whole numbe
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.bundle import Manifest, open_bytes
+from tellapart.bundle import Manifest
 from tellapart.compression.float16 import halve
 from tellapart.data.dataset import Dataset
-from tellapart.data.examples_csv import write_examples
 from tellapart.errors import SettingsError
 from tellapart.evaluation.choosing import HeldOut, only
 from tellapart.explanation.word_votes import read_table
 from tellapart.export.assemble import sealed
-from tellapart.manifest import CompressionRecord, CompressionStep
+from tellapart.manifest import CompressionStep
 from tellapart.models.kept_weights import in_eight_bits
 from tellapart.reporter import Reporter, counted
-from tellapart.runs.open import EXAMPLES, MODEL, RECIPE, OpenRun
-from tellapart.runs.proving import PROOF, prove
-from tellapart.runs.recipe import recipe_text, versions
+from tellapart.runs.open import OpenRun
 from tellapart.runs.run_texts import texts_by_content
-from tellapart.runs.writing import Tested, write_answers
-from tellapart.storage import storage_errors, write_bytes, write_json
+from tellapart.storage import storage_errors
 from tellapart.tasks.table import task_of
 from tellapart.texts.cleaning import clean
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import GramInputs
 from tellapart.training.ngram_counts import count_texts_in
 from tellapart.training.ngram_probe import NgramProbe, NgramTrial
-from tellapart.workflows.compressing.compared import Compared, measured, recorded
 from tellapart.workflows.compressing.compressible import dataset_of
-from tellapart.workflows.compressing.concluding import Compressed, whole_folder
-from tellapart.workflows.rating.asking import ask_texts
-from tellapart.workflows.rating.changed import changed
-from tellapart.workflows.rating.rated import compute_of, rate
-from tellapart.workflows.rating.timing import time_in_turn
+from tellapart.workflows.compressing.concluding import Compressed
+from tellapart.workflows.compressing.concluding_texts import SmallerTexts, conclude_texts
 
 _WON = 0.9  # of the bytes that a model has; what saves less costs more than it is worth
 _NOT = {
@@ -57,16 +45,6 @@ _NOT = {
     "unlabelled": "a teacher is asked about pictures",
     "epochs": "what is left of its n-grams is not trained again",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmallerTexts:
-    """A model of texts as the steps have made it."""
-
-    model: bytes
-    manifest: Manifest
-    steps: tuple[CompressionStep, ...]
-    tested: Tested | None = None  # None: what decides is as it was
 
 
 def refuse_others(given: Mapping[str, Any]) -> None:
@@ -103,7 +81,7 @@ def compress_texts(
         made = _in_eight_bits(run, made)
     if float16:
         made = _halved(made)
-    return _conclude(run, dataset, texts, before, made, out, reporter)
+    return conclude_texts(run, dataset, texts, before, made, out, reporter)
 
 
 def _counted(run: OpenRun) -> str | None:
@@ -209,103 +187,3 @@ def _pruned(run: OpenRun, dataset: Dataset, texts: list[str], share: float) -> S
 
 def _nothing(count: int, classes: int) -> NDArray[np.float32]:
     return np.full((count, classes), np.nan, dtype=np.float32)
-
-
-def _conclude(
-    run: OpenRun,
-    dataset: Dataset,
-    texts: list[str],
-    before: bytes,
-    made: SmallerTexts,
-    out: Path,
-    reporter: Reporter,
-) -> Compressed:
-    """Compare on the test split, and write."""
-    rows = np.flatnonzero(dataset.splits == "test").tolist()
-    examples = [dataset.examples[dataset.indices[row]] for row in rows]
-    asked = ask_texts(examples, [texts[row] for row in rows], run.manifest)
-    opened, seed = open_bytes(made.model, source="the new model.onnx"), run.settings.seed
-    computes = [compute_of(run.model), compute_of(opened)]
-    told = ((run.manifest, len(before), "Testing it before"), (made.manifest, len(made.model), "Testing it after"))
-    rated = [
-        rate(
-            compute,
-            asked,
-            manifest,
-            megabytes=size / 1e6,
-            timed=False,
-            batch=128,
-            seed=seed,
-            reporter=reporter,
-            said=said,
-        )
-        for compute, (manifest, size, said) in zip(computes, told, strict=True)
-    ]
-    times = time_in_turn(computes, asked.inputs)
-    paths = (run.file, out / MODEL)
-    first, second = (measured(path, one, took, 0) for path, one, took in zip(paths, rated, times, strict=True))
-    record = CompressionRecord(
-        of=hashlib.sha256(before).hexdigest(),
-        steps=made.steps,
-        before=recorded(first),
-        after=recorded(second),
-    )
-    manifest = made.manifest.model_copy(
-        update={
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": versions(),
-            "compression": record,
-        }
-    )
-    found = Compressed(
-        run=out,
-        compared=Compared(
-            before=first,
-            after=second,
-            change=changed(rated[0], rated[1], asked, run.manifest, manifest_after=made.manifest, seed=seed),
-            pictures=len(asked.pictures),
-            by_openvino=None,
-        ),
-        steps=made.steps,
-        item="text",
-    )
-    _write(run, dataset, made, _resealed(made.model, manifest), found, rows)
-    return found
-
-
-def _resealed(model: bytes, manifest: Manifest) -> bytes:
-    import onnx
-
-    graph = onnx.load_model_from_string(model)
-    del graph.metadata_props[:]
-    return sealed(graph, manifest)
-
-
-def _write(
-    run: OpenRun, dataset: Dataset, made: SmallerTexts, model: bytes, found: Compressed, rows: list[int]
-) -> None:
-    """The folder of a run, whole or not at all. Raises: StorageError, ModelFileError where the file is not what was tested."""
-    tested, told = made.tested, found.as_json()
-    metrics = {
-        **run.metrics,
-        "compression": {name: told[name] for name in ("n_test", "before", "after", "steps")},
-    }
-    if tested is not None:
-        halved = any(step.kind in ("float16", "int8_weights") for step in made.steps)
-        metrics |= {"test": tested.metrics, "test_without_leaked": tested.metrics_without_leaked, **tested.beside}
-        if tested.feed is not None and not halved:
-            metrics["onnx_difference"] = prove(model, tested.feed.inputs(PROOF), tested.expected)
-    with whole_folder(found.run) as folder:
-        write_examples(folder / EXAMPLES, dataset.examples)
-        write_json(folder / "audit.json", run.audit)
-        if tested is None:
-            with storage_errors(folder):
-                shutil.copy(run.folder / run.manifest.record.told_in, folder / run.manifest.record.told_in)
-        else:
-            write_answers(folder, tested, [dataset.examples[dataset.indices[row]] for row in rows])
-        write_json(folder / "metrics.json", metrics)
-        head = "# The run that this one was made from; what was done to it stands in model.onnx (tellapart info).\n"
-        write_bytes(folder / RECIPE, (head + recipe_text(run.settings)).encode())
-        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": "compressed", "from": str(run.folder)}
-        write_bytes(folder / "log.jsonl", (json.dumps(line, ensure_ascii=False) + "\n").encode())
-        write_bytes(folder / MODEL, model)

@@ -22,7 +22,7 @@ from tellapart.export.specification import specification
 from tellapart.export.text_specification import text_specification, vocabularies
 from tellapart.reporting.phrases import table
 from tellapart.serving.page_text import LANGUAGES, render
-from tellapart.storage import check_free, write_bytes
+from tellapart.storage import check_free, check_replaceable, write_bytes
 from tellapart.texts.inputs import TextInputs
 from tellapart.workflows.exporting.bundle import MODEL, write_bundle
 from tellapart.workflows.exporting.web_runtime import FILES, VERSION, web_runtime
@@ -64,6 +64,7 @@ def write_browser(
     runtime = web_runtime(tools)
     opened = open_model(model)
     check_free(folder, force=force)
+    check_replaceable(folder, ours="check.html")
     with begun_folder(folder) as begun:
         write_bundle(model, pictures, begun / PROOF, ["javascript"])
         shutil.copyfile(begun / PROOF / MODEL, begun / MODEL)

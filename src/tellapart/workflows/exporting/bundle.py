@@ -20,7 +20,7 @@ from tellapart.export.golden_choice import GoldenPicture, OfferedPicture, choose
 from tellapart.export.samples import check_languages, told_tests, write_samples
 from tellapart.export.specification import specification
 from tellapart.sources.reading import read_bytes
-from tellapart.storage import check_free, storage_errors, write_bytes, write_json
+from tellapart.storage import check_free, check_replaceable, storage_errors, write_bytes, write_json
 
 GOLDEN, MODEL, SPECIFICATION = "golden", "model.onnx", "preprocessing.json"
 
@@ -48,6 +48,7 @@ def write_bundle(
     opened = open_model(model)
     told = specification(opened.manifest)
     check_free(folder, force=force)
+    check_replaceable(folder, ours=SPECIFICATION)
     golden = _golden(opened, pictures)
     with begun_folder(folder) as begun:
         _write(begun, opened, told, golden, wanted)

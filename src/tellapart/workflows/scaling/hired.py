@@ -1,12 +1,14 @@
 """Workers of a Ray cluster that do one order after another. In: work, orders. Out: what came of them. Next: connection.py.
 
 A worker is an actor, which keeps what its work needs from one order to the next. Where one is lost another is asked for, wherever
-there is room, and its order is handed back as lost. Who was asked for and has not come holds no order, unless nobody is there.
+there is room, and its order is handed back as lost. Who was asked for and has not come holds no order: it may never come.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -89,20 +91,29 @@ class Hired(Generic[_Order]):
     """So many workers of the cluster that we are connected to."""
 
     def __init__(
-        self, work: Callable[[Any], Work], facts: Any, room: TrialRoom, *, lost: Callable[[str], Any], listens: bool
+        self,
+        work: Callable[[Any], Work],
+        facts: Any,
+        room: TrialRoom,
+        *,
+        lost: Callable[[str], Any],
+        listens: bool,
+        ray: Any = None,
     ) -> None:
         """Each calls `work(facts)` once, and what that gives for each order.
 
-        `lost` makes of a reason what came of an order whose worker is gone; who does not listen is not told of epochs.
+        `lost` makes of a reason what came of an order whose worker is gone; who does not listen is not told of epochs. `ray` is
+        the package, unless it is another that does the same.
         """
-        import ray
-
+        if ray is None:
+            ray = importlib.import_module("ray")
         self._ray, self._lost = ray, lost
         options = {"num_cpus": room.cpus, "num_gpus": room.gpus, "max_restarts": 0, "max_concurrency": 1}
         self._hire: Callable[[], Any] = lambda: ray.remote(_Worker).options(**options).remote(work, facts)
         self._desk = _desk(ray) if listens else None
         self._asking = None if self._desk is None else self._desk.take.remote()
         self._never_came = 0
+        self._waiting: deque[tuple[_Order, Told]] = deque()  # for who comes, or is done, next
         self._at_work: dict[Any, tuple[_Place, _Order, Told]] = {}
         self._places: list[_Place] = []
         for _ in range(room.parallel):
@@ -111,14 +122,19 @@ class Hired(Generic[_Order]):
     @property
     def size(self) -> int:
         """Workers that are there; one where none is yet."""
-        return max(1, sum(place.coming is None or place.busy for place in self._places))
+        return max(1, sum(place.coming is None for place in self._places))
 
     def begin(self, order: _Order, told: Told) -> None:
-        """Let one do it that has nothing to do, or the first that comes."""
-        free = [place for place in self._places if not place.busy]
-        place = min(free, key=lambda one: one.coming is not None)
-        place.busy = True
-        self._at_work[place.actor.do.remote(order, self._desk)] = (place, order, told)
+        """Let one do it that has nothing to do, or the first that is done or comes."""
+        self._waiting.append((order, told))
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        for place in self._places:
+            if self._waiting and place.coming is None and not place.busy:
+                order, told = self._waiting.popleft()
+                place.busy = True
+                self._at_work[place.actor.do.remote(order, self._desk)] = (place, order, told)
 
     def next(self) -> tuple[_Order, Any] | None:
         """What ends next; None where a worker has come that has nothing to do.
@@ -126,11 +142,12 @@ class Hired(Generic[_Order]):
         Raises: SettingsError where one cannot do any order; MachineError where none can be had; what an order raised.
         """
         while True:
+            self._hand_out()
             comings = {place.coming: place for place in self._places if place.coming is not None}
             waited = [*self._at_work, *comings, *([] if self._asking is None else [self._asking])]
             ready = self._ray.wait(waited, num_returns=1)[0][0]
             if ready in comings:
-                if self._has_come(comings[ready]) and not comings[ready].busy:
+                if self._has_come(comings[ready]) and not self._waiting:
                     return None
             elif ready in self._at_work:
                 return self._ended(ready)
@@ -159,10 +176,8 @@ class Hired(Generic[_Order]):
                     f"{_NEVER_CAME} workers of the Ray cluster ended before they could begin, at last: {one_line(error, most=300)} "
                     "Its own log, under /tmp/ray on its head machine, says more."
                 ) from None
-            place.coming = None
-            if not place.busy:  # else its order says that it is lost
-                self._places.remove(place)
-                self._ask_for_one()
+            self._places.remove(place)
+            self._ask_for_one()
             return False
         place.coming, self._never_came = None, 0
         return True

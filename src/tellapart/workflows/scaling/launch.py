@@ -6,10 +6,11 @@ the next one knows.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import tempfile
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from pydantic import TypeAdapter
 import tellapart.errors as errors
 from tellapart.errors import MachineError, MissingExtra, TellapartError
 from tellapart.runs.result import TrainResult
-from tellapart.storage import own_folder, storage_errors, write_bytes, write_json
+from tellapart.storage import storage_errors, write_bytes, write_json
+from tellapart.workflows.scaling.owned import held_folder, sweep_abandoned
 
 TOLD = "told.jsonl"
+PREFIX = ".launch-"
 _OUTCOME, _RESULT, _TOKEN = "outcome.json", "result.json", "token"
 _SAME_PLACE = 3  # begun so often at one place, none will get further
 
@@ -37,11 +40,6 @@ class Launch:
     def tokens(self) -> tuple[Path, Path]:
         """Files that every process must see."""
         return self.folder / _TOKEN, self.cache / _TOKEN
-
-    def remove(self) -> None:
-        """Nobody is at work on it any more."""
-        for folder in (self.folder, self.cache):
-            shutil.rmtree(folder, ignore_errors=True)
 
     def end(self, error: BaseException) -> None:
         """Keep why it ended: begun again, it would end in the same way. Raises: StorageError."""
@@ -90,17 +88,24 @@ class Launch:
             )
 
 
-def begin_launch(out: Path, cache: Path) -> Launch:
-    """A new launch of a training whose run is to lie in OUT. Raises: StorageError."""
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out, prefix=".launch-"))
-        folder.chmod(0o755)
-    launch = Launch(folder=folder, cache=cache / folder.name)
-    own_folder(folder)
-    for path in launch.tokens:
-        write_bytes(path, b"seen\n")
-    return launch
+@contextlib.contextmanager
+def launching(out: Path, cache: Path) -> Iterator[Launch]:
+    """A new launch of a training whose run is to lie in OUT, gone on the way out. Those whose owners were killed go first.
+
+    Raises: StorageError.
+    """
+    for name in sweep_abandoned(out, PREFIX):
+        shutil.rmtree(cache / name, ignore_errors=True)
+    with held_folder(out, PREFIX) as folder:
+        with storage_errors(folder):
+            folder.chmod(0o755)
+        launch = Launch(folder=folder, cache=cache / folder.name)
+        try:
+            for path in launch.tokens:
+                write_bytes(path, b"seen\n")
+            yield launch
+        finally:
+            shutil.rmtree(launch.cache, ignore_errors=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -11,12 +11,12 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from tellapart.errors import MachineError, one_line
 from tellapart.runtime import cores
+from tellapart.workflows.scaling.owned import held_folder
 
 _TRIES = 4
 _STORE_BYTES = 200 * 2**20  # of shared memory: paths and results pass through it, no pictures
@@ -38,10 +38,11 @@ def start_own() -> Iterator[None]:
     os.environ |= PATIENCE
     import ray
 
-    folder = tempfile.mkdtemp(prefix="tellapart-ray-")  # for our eyes only; Ray opens the one below it to all
     with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        node = _node(os.path.join(folder, "r"))
+        folder = stack.enter_context(
+            held_folder(None, "tellapart-ray-")
+        )  # for our eyes only; Ray opens the one below to all
+        node = _node(str(folder / "r"))
         stack.callback(node.kill_all_processes, check_alive=False, allow_graceful=True)
         stack.callback(ray.shutdown)
         hush()

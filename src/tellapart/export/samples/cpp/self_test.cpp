@@ -1,7 +1,8 @@
 // Tests every step against the golden pictures. In: the bundle. Out: which step differs first. Next: preprocess.hpp
 //   ./self_test                      tests this sample, from the folder that it lies in
 //   ./self_test --inputs FOLDER      tests what another program made: FOLDER/01.bin ..., bytes or float32 of its first input
-// The network runs as well where ONNX Runtime is: g++ -std=c++17 -O2 -DWITH_ONNXRUNTIME -I INCLUDE self_test.cpp -L LIB -lonnxruntime
+// The network runs as well where ONNX Runtime is:
+//   g++ -std=c++17 -O2 -DWITH_ONNXRUNTIME -I INCLUDE -o self_test self_test.cpp -L LIB -Wl,-rpath,LIB -lonnxruntime
 
 #include <cstring>
 #include <fstream>

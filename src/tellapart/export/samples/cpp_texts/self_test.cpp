@@ -1,7 +1,7 @@
 // Whether texts are made ready as tellapart does it. In: golden.txt. Out: the first step that differs. Next: prepare_text.hpp
 //   g++ -std=c++17 -O2 -o self_test self_test.cpp && ./self_test
 // The network too, where ONNX Runtime's headers and library lie in FOLDER:
-//   g++ -std=c++17 -O2 -DWITH_ONNXRUNTIME -IFOLDER/include -o self_test self_test.cpp -LFOLDER/lib -lonnxruntime
+//   g++ -std=c++17 -O2 -DWITH_ONNXRUNTIME -IFOLDER/include -o self_test self_test.cpp -LFOLDER/lib -Wl,-rpath,FOLDER/lib -lonnxruntime
 
 #include <iostream>
 
