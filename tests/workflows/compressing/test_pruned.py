@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from tellapart.compression.costs import multiply_adds
+from tellapart.compression.pruning import PruningStep
+from tellapart.compression.sensitivity import Cut
 from tellapart.errors import SettingsError, StorageError
 from tellapart.manifest import CompressionStep
 from tellapart.reporter import Silent
@@ -21,7 +23,7 @@ from tellapart.workflows.compress import compress
 from tellapart.workflows.compressing import pruned as pruned_steps
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.opened import open_network
-from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned
+from tellapart.workflows.compressing.pruned import PruneTerms, to_pruned, told_of
 from tellapart.workflows.compressing.taught import gather_pupils
 
 
@@ -41,6 +43,19 @@ def test_it_has_fewer_multiply_adds_and_weights_and_is_nearly_as_good(small_run:
     assert step.facts["last"] == {"epochs": 3, "mixed": 1.0}
     assert "of the multiply-adds left out in" in step.told
     assert not list(pruned.run.parent.glob(".*unfinished*"))
+
+
+def test_what_came_of_it_is_told_in_a_sentence() -> None:
+    cuts = tuple(Cut(kind="channels", path=path, keep=8, of=16, saved=10, harm=0.1) for path in ("a", "b"))
+    step = PruningStep(number=1, cuts=cuts, multiply_adds=80, saved=0.2, harm=0.1)
+    start = "20.0 % of the multiply-adds left out in 1 step, 0 blocks and channels of 2 layers; "
+    assert told_of([step], 0.2, taught=True, heard=True) == (
+        start + "what it says and its embedding learned from the network that it was"
+    )
+    assert told_of([step], 0.2, taught=True, heard=False) == start + "what it says learned from the network that it was"
+    assert told_of([step], 0.2, taught=False, heard=True) == (
+        start + "what is left was fitted to the network that it was, and training brought it no nearer"
+    )
 
 
 def test_the_network_is_built_again_for_what_needs_it_in_torch(pruned: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -67,16 +67,7 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
             f"{percent(terms.share)} of the multiply-adds were to go, and only {percent(saved)} could: what is left is read by "
             "layers that need all of it. Choose a smaller backbone for more."
         )
-    told = (
-        f"{percent(saved)} of the multiply-adds left out in {len(steps)} step{'' if len(steps) == 1 else 's'}, "
-        f"{sum(cut.kind == 'block' for step in steps for cut in step.cuts)} blocks and channels of "
-        f"{len({cut.path for step in steps for cut in step.cuts if cut.kind == 'channels'})} layers; "
-    )
-    told += (
-        "what it says and its embedding learned from the network that it was"
-        if opened.heard
-        else "what it says learned from the network that it was"
-    )
+    told = told_of(steps, saved, taught=pruning.taught, heard=opened.heard is not None)
     facts = {
         "wanted": terms.share,
         "saved": saved,
@@ -84,6 +75,21 @@ def to_pruned(work: Compressible, terms: PruneTerms, folder: Path) -> Compressib
         "last": {"epochs": terms.last_epochs, "mixed": terms.mixed},
     }
     return close_network(work, opened, CompressionStep(kind="pruned", told=told, facts=facts))
+
+
+def told_of(steps: Sequence[PruningStep], saved: float, *, taught: bool, heard: bool) -> str:
+    """The story of a pruning in a sentence. `taught`: a training was kept; `heard`: the embedding was learned too."""
+    cuts = [cut for step in steps for cut in step.cuts]
+    told = (
+        f"{percent(saved)} of the multiply-adds left out in {len(steps)} step{'' if len(steps) == 1 else 's'}, "
+        f"{sum(cut.kind == 'block' for cut in cuts)} blocks and channels of "
+        f"{len({cut.path for cut in cuts if cut.kind == 'channels'})} layers; "
+    )
+    if not taught:
+        return told + "what is left was fitted to the network that it was, and training brought it no nearer"
+    if heard:
+        return told + "what it says and its embedding learned from the network that it was"
+    return told + "what it says learned from the network that it was"
 
 
 class _Pruning:
@@ -94,6 +100,7 @@ class _Pruning:
     ) -> None:
         self.work, self.opened, self.network = work, opened, opened.network
         self.pupils, self.terms, self.folder = pupils, terms, folder
+        self.taught = False  # whether a training has been kept
         whole = copy.deepcopy(opened.network)
         self.devices = join(opened.settings, "cpu")
         self.teacher: Teacher = NetworkTeacher(network=Overheard(whole, at=opened.heard), devices=self.devices)
@@ -157,7 +164,9 @@ class _Pruning:
             teach(pupils, self.teacher, course, self.folder / name, spread=self.spread)
             after = self.subject.harm(self.network)
             self.work.reporter.say(f"distance from what it was: {before[0]:.3f}, after learning {after:.3f}")
-            if not after < before[0]:  # what was worked out is better than what was learned
+            if after < before[0]:
+                self.taught = True
+            else:  # what was worked out is better than what was learned
                 self.network.load_state_dict(before[1])
         for parameter in self.network.parameters():
             parameter.grad = None
@@ -167,7 +176,12 @@ class _Pruning:
         write_bytes(self.folder / f"weights-{len(steps)}-{int(learned)}.safetensors", safetensors.torch.save(state))
         write_json(
             self.folder / _STATE,
-            {"share": self.terms.share, "learned": learned, "steps": [asdict(step) for step in steps]},
+            {
+                "share": self.terms.share,
+                "learned": learned,
+                "taught": self.taught,
+                "steps": [asdict(step) for step in steps],
+            },
         )
 
     def _resume(self) -> tuple[list[PruningStep], bool]:
@@ -181,6 +195,7 @@ class _Pruning:
         steps = [_step(one) for one in told["steps"]]
         state = read_weights(self.folder / f"weights-{len(steps)}-{int(told['learned'])}.safetensors")
         fill(self.network, state)
+        self.taught = bool(told.get("taught", True))
         return steps, bool(told["learned"])
 
 
