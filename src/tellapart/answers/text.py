@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +43,13 @@ def prepare_text(
 
 def prepare_texts(given: Iterable[PictureData], inputs: InputRecord) -> ReadTexts:
     """The same of many, with an error in place of what cannot be read."""
+    short, usual = _short(inputs), _placed(0, "")
+    given = list(given)
+    if _are_good(given, short):
+        return ReadTexts(texts=given, places=(usual,) * len(given), errors=("",) * len(given))
     texts: list[str] = []
     places: list[Placement] = []
     errors: list[str] = []
-    short, usual = _short(inputs), _placed(0, "")
     for data in given:
         # A good text, as most are: nothing of it is asked that takes long.
         if type(data) is str and data[:1].isalnum() and len(data) <= short:
@@ -62,6 +65,15 @@ def prepare_texts(given: Iterable[PictureData], inputs: InputRecord) -> ReadText
         except PictureError as error:
             errors.append(str(error))
     return ReadTexts(texts=texts, places=tuple(places), errors=tuple(errors))
+
+
+def _are_good(given: list[PictureData], short: int) -> TypeGuard[list[str]]:
+    """Whether each is a text of letters or digits at its beginning, and not long: all of them looked at at once."""
+    if set(map(type, given)) != {str}:
+        return False
+    texts = cast("list[str]", given)
+    begun = "".join([text[:1] for text in texts])
+    return len(begun) == len(texts) and begun.isalnum() and max(map(len, texts)) <= short
 
 
 def _read(data: PictureData, inputs: InputRecord) -> tuple[str, Placement]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tellapart.data.examples import SPLITS, Example, Listing
+from tellapart.data.examples import SPLITS, Example, Listing, Split
+from tellapart.data.packed_entries import column_of
+from tellapart.data.packed_examples import said_of
 from tellapart.data.readers import READERS
 
 
@@ -14,11 +16,11 @@ def tell_carved(listing: Listing, examples: Sequence[Example]) -> str:
 
     `examples` are in the order of the listing.
     """
-    pairs = list(zip(listing.entries, examples, strict=True))
-    train = sum(entry.split == "train" for entry, _ in pairs)
-    moved = Counter(
-        example.split for entry, example in pairs if entry.split == "train" and example.split not in (None, "train")
+    pairs = Counter(
+        zip(column_of(listing.entries, "split"), said_of(examples, "split", range(len(examples))), strict=True)
     )
+    moved: Counter[Split] = Counter({split: pairs["train", split] for split in SPLITS if split != "train"})
+    train = sum(count for (given, _), count in pairs.items() if given == "train")
     parts = [f"{moved[split]:,} became the {split} split" for split in SPLITS if moved[split]]
     item = READERS[listing.task].words.item
     return f"Of the {train:,} {item}s given as train, {' and '.join(parts)}: there was none." if parts else ""

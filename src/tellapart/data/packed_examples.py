@@ -62,9 +62,9 @@ class PackedExamples(MadeRows[Example]):
         for place, value in zip(places, usual, strict=True):
             yield getattr(self._unusual[place], name) if place in self._unusual else value
 
-    def problems(self) -> Iterator[int]:
-        """The places of those with a problem, rising."""
-        return (place for place, one in sorted(self._unusual.items()) if one.problem)
+    def problems(self) -> Iterator[tuple[int, str]]:
+        """The places of those with a problem, rising, and it."""
+        return ((place, one.problem) for place, one in sorted(self._unusual.items()) if one.problem)
 
     def _at(self, place: int) -> Example:
         if place in self._unusual:
@@ -93,13 +93,17 @@ def said_of(
     return (getattr(examples[place], name) for place in places)
 
 
+def problems_of(examples: Sequence[Example]) -> Iterator[tuple[int, str]]:
+    """The places of those with a problem, rising, and it."""
+    if isinstance(examples, PackedExamples):
+        return examples.problems()
+    return ((place, one.problem) for place, one in enumerate(examples) if one.problem)
+
+
 def usable_places(examples: Sequence[Example]) -> NDArray[np.int64]:
     """The places of those without a problem, rising, [n]."""
     usable = np.ones(len(examples), dtype=np.bool_)
-    if isinstance(examples, PackedExamples):
-        usable[list(examples.problems())] = False
-    else:
-        usable[[place for place, one in enumerate(examples) if one.problem]] = False
+    usable[[place for place, _ in problems_of(examples)]] = False
     return np.flatnonzero(usable)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tellapart.data.dataset import AssignSplits
 from tellapart.data.examples import Example, Listing, Split
+from tellapart.data.packed_entries import column_of
+from tellapart.data.packed_examples import said_of
 from tellapart.data.readers import READERS
 from tellapart.data.split import FRACTIONS
 from tellapart.errors import DataError
@@ -111,19 +113,20 @@ def told_test(listing: Listing, examples: Sequence[Example], terms: SplitTerms, 
 
     "" without a test, and where `tell_carved` tells it.
     """
-    pairs = list(zip(listing.entries, examples, strict=True))
-    test = [entry for entry, example in pairs if example.split == "test"]
+    given = Counter(column_of(listing.entries, "split"))
+    splits = zip(column_of(listing.entries, "split"), said_of(examples, "split", range(len(examples))), strict=True)
+    test = Counter(source for source, split in splits if split == "test")
     if not test:
         return ""
-    item, count = READERS[listing.task].words.item, len(test)
+    item, count = READERS[listing.task].words.item, test.total()
     seed = seed if terms.seed is None else terms.seed
-    sources = {entry.split for entry in test}
+    sources = set(test)
     if sources == {"test"}:
         return f"Test: your own test split, {count:,} {item}s."
     if sources == {"validation"}:
-        whole = sum(entry.split == "validation" for entry, _ in pairs)
+        whole = given["validation"]
         return f"Test: {count:,} of the {whole:,} {item}s given as validation, drawn with seed {seed}."
     if sources == {"train"}:
         return ""  # carved.py has said it
-    whole = sum(entry.split in sources for entry, _ in pairs)
+    whole = sum(given[source] for source in sources)
     return f"Test: {count:,} of {whole:,} {item}s, drawn with seed {seed}, copies kept together."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from tellapart.data.dataset import VARIED, Dataset
 from tellapart.data.examples import SPLITS, Example
 from tellapart.data.examples_csv import write_examples
 from tellapart.data.folding import KEPT_OUT
+from tellapart.data.packed_examples import problems_of, said_of
 from tellapart.data.survey import Examined
 from tellapart.evaluation.choosing import Candidate, Choice, Validated, comparison
 from tellapart.features.backbone import ReadyBackbone
@@ -155,8 +157,7 @@ def write_answers(folder: Path, tested: Tested, shown: Sequence[Example]) -> Non
 def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
     counts, examined, tested = learned.counts, learned.examined, learned.tested
     examples = learned.dataset.examples
-    varied = sum(example.problem == VARIED for example in examples)
-    kept_out = sum(example.problem == KEPT_OUT for example in examples)
+    problems = Counter(problem for _, problem in problems_of(examples))
     warned = (finding.message for finding in findings(examined.audit) if finding.severity == "warning")
     return TrainResult(
         run=run.folder,
@@ -171,8 +172,8 @@ def _result(run: Run, learned: Learned, metrics: dict[str, Any]) -> TrainResult:
         n_validation=counts["validation"],
         n_test=counts["test"],
         classes=learned.dataset.classes,
-        unreadable=sum(bool(example.problem) for example in examples) - varied - kept_out,
-        augmented=varied,
+        unreadable=problems.total() - problems[VARIED] - problems[KEPT_OUT],
+        augmented=problems[VARIED],
         duplicates=examined.audit.duplicates,
         left_out=examined.listing.ignored.get(LEFT_OUT, 0),
         leaked=tested.leaked,
@@ -193,9 +194,13 @@ def _validated(winner: Validated[Any]) -> float | None:
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
     """SHA-256 over the sorted contents, targets and splits: the same pictures give the same, wherever they lie."""
-    lines = sorted(
-        f"{example.content_hash}\t{example.target.text}\t{example.split}" for example in examples if example.split
+    every = range(len(examples))
+    told = (
+        said_of(examples, "content_hash", every),
+        said_of(examples, "target", every),
+        said_of(examples, "split", every),
     )
+    lines = sorted(f"{content}\t{target.text}\t{split}" for content, target, split in zip(*told, strict=True) if split)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -129,6 +129,11 @@ class TakenBatch:
         return self.spans[0][0].network
 
     @property
+    def count(self) -> int:
+        """How many pictures."""
+        return sum(count for _, _, count in self.spans)
+
+    @property
     def items(self) -> list[tuple[QueuedRequest, int]]:
         """Picture for picture: its request, and which one of that."""
         return [(request, index) for request, first, count in self.spans for index in range(first, first + count)]

@@ -174,8 +174,7 @@ class Batcher:
                     left = self._line.seconds_to_fill(now=self._now())
                     if left <= 0 or self._closing:
                         taken = TakenBatch(self._line.take(self._size()))
-                        network = taken.items[0][0].network
-                        self._line.begin(own, network, pictures=len(taken.items), now=self._now())
+                        self._line.begin(own, taken.network, pictures=taken.count, now=self._now())
                         return taken
                     self._changed.wait(left)
             finally:

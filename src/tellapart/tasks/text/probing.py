@@ -20,7 +20,7 @@ from tellapart.features.backbone import ReadyBackbone
 from tellapart.records_text import GramRecord
 from tellapart.reporter import Reporter
 from tellapart.settings.tree import TrainSettings
-from tellapart.texts.cleaning import CleanTexts, clean
+from tellapart.texts.cleaning import CleanTexts, in_parts
 from tellapart.texts.inputs import TextInputs
 from tellapart.texts.vocabulary import STEPS
 from tellapart.training.ngram_counts import count_texts_in
@@ -28,7 +28,7 @@ from tellapart.training.ngram_probe import GivenGrams, NgramProbe, fit_ngrams
 from tellapart.training.other_writing import strangeness_of_other
 from tellapart.training.probe import picture_weights
 
-_AT_ONCE = 20_000  # texts whose counts are in memory together
+_AT_ONCE, _LETTERS = 20_000, 4_000_000  # texts and letters whose counts are in memory together
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,8 +120,9 @@ class NgramCandidate:
 class _Said:
     """What a classifier says of texts, each counted once when somebody asks; the counts are not kept."""
 
-    def __init__(self, probe: NgramProbe, texts: Sequence[str]) -> None:
-        self._probe, self._texts = probe, texts
+    def __init__(self, probe: NgramProbe, texts: Sequence[str], *, letters: int = _LETTERS) -> None:
+        """`letters`: so many are counted at once."""
+        self._probe, self._texts, self._letters = probe, texts, letters
         self.logits = np.zeros((len(texts), len(probe.bias)), dtype=np.float32)
         self.unknown = np.full(len(texts), np.nan)
         self.other = np.zeros(len(texts))
@@ -129,9 +130,10 @@ class _Said:
     def of(self, rows: NDArray[np.int64]) -> _Said:
         """With those rows filled in."""
         probe, missing = self._probe, rows[np.isnan(self.unknown[rows])]
-        for start in range(0, len(missing), _AT_ONCE):
-            part = missing[start : start + _AT_ONCE]
-            texts = [clean(self._texts[row]) for row in part.tolist()]
+        cleaned, done = CleanTexts(self._texts, missing.tolist()), 0
+        for texts in in_parts(cleaned, most=_AT_ONCE, letters=self._letters) if len(missing) else ():
+            part = missing[done : done + len(texts)]
+            done += len(texts)
             counted = count_texts_in(texts, probe.inputs, probe.frequency)
             self.logits[part] = counted.matrix @ probe.weight.T + probe.bias
             self.unknown[part] = counted.unknown

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.explanation.ngrams import in_words, letter_votes
 from tellapart.tasks.text.probing import NgramCandidate
-from tellapart.texts.cleaning import clean
+from tellapart.texts.cleaning import CleanTexts, clean, in_parts
 from tellapart.texts.ngrams import find_grams
 from tellapart.training.ngram_rows import parts_of
 
@@ -54,10 +54,9 @@ def _spelt(candidate: NgramCandidate, train: NDArray[np.int64], wanted: set[int]
     """How n-grams are written, as they first occur."""
     inputs, found = candidate.probe.inputs, dict[int, str]()
     numbers = inputs.known[sorted(wanted)]
-    for start in range(0, len(train), _AT_ONCE):
+    for texts in in_parts(CleanTexts(candidate.texts, train.tolist()), most=_AT_ONCE):
         if len(found) == len(wanted):
             break
-        texts = [clean(candidate.texts[row]) for row in train[start : start + _AT_ONCE].tolist()]
         for grams in find_grams(texts, inputs.rules):
             for place in np.flatnonzero(np.isin(grams.numbers, numbers)).tolist():
                 known = int(np.searchsorted(inputs.known, grams.numbers[place]))

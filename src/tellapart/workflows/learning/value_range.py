@@ -20,7 +20,6 @@ def find_range(settings: TrainSettings, examined: Examined, dataset: Dataset, re
 
     It says what the audit could not know: a range that is another than that of all pictures together.
     """
-    depths = [one.depth for one in examined.inspections]
     learned_from = dataset.indices[dataset.rows["train"]].tolist()
     span = settings.span or range_of(examined, learned_from)
     found = examined.audit.depths
@@ -36,7 +35,7 @@ def find_range(settings: TrainSettings, examined: Examined, dataset: Dataset, re
         f"Pictures of more than 8 bits are read by the range {as_text(span)}, which the training pictures alone use."
     )
     paths = [entry.path for entry in examined.listing.entries]
-    beyond = misfits(paths, depths, span)
+    beyond = misfits(paths, [one.depth for one in examined.inspections], span)
     if beyond:
         path, reason = beyond[0]
         reporter.warn(f"{len(beyond):,} pictures do not fit into that range, such as {path}: {reason}.")
