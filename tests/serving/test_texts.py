@@ -153,8 +153,12 @@ def test_an_instance_that_is_no_text_is_refused(server: Running, odd: object, sh
 def test_more_texts_than_pictures_may_wait(server: Running) -> None:
     rows = server.post("/v1/models/mood:predict", {"instances": TEXTS * 100}).json["predictions"]
     assert len(rows) == 400
-    refused = server.post("/v1/models/mood:predict", {"instances": TEXTS * 1000})
+    most = 64 * 64  # so that several people may send 1,000 each at a time
+    headers, all_of_them = {"Content_Type": "application/json"}, TEXTS * (most // 4)
+    assert len(server.post("/predict", {"text": all_of_them}, **headers).json["predictions"]) == most
+    refused = server.post("/predict", {"text": [*all_of_them, "one more"]}, **headers)
     assert refused.status in (400, 413)
+    assert f"at most {most:,} are taken, as many as may wait" in refused.json["error"]
 
 
 @pytest.mark.parametrize(

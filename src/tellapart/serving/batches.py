@@ -20,7 +20,7 @@ class Network(Protocol):
 
     @property
     def many(self) -> int:
-        """How many of its inputs count as one picture, in the queue and in a batch: 1, and 16 of texts."""
+        """How many of its inputs count as one picture, in the queue and in a batch: 1, and of texts 16 or 64."""
         ...
 
     @property

@@ -25,7 +25,7 @@ from tellapart.serving.versions import Found
 from tellapart.texts.inputs import TextInputs, as_input
 
 _USUAL = EngineChoice()
-TEXTS_A_PICTURE = 16
+TEXTS_A_PICTURE = 16  # at least; half of what is best answered together, which of n-grams and words is 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -76,7 +76,7 @@ class Version:
     @property
     def many(self) -> int:
         """How many of its inputs count as one picture; see Network."""
-        return TEXTS_A_PICTURE if self.takes_texts else 1
+        return max(TEXTS_A_PICTURE, self.together // 2) if self.takes_texts else 1
 
     @property
     def item(self) -> str:

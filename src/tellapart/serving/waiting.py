@@ -42,7 +42,7 @@ class _Lane:
     pace: float = 0.0  # seconds a picture, of one thread; 0 before the first batch
     requests: int = 0  # that wait
     pictures: int = 0  # of them that wait
-    many: int = 1  # of its inputs that count as one picture: 16 of texts, which are as quick as that
+    many: int = 1  # of its inputs that count as one picture: 16 of texts or 64, which are as quick as that
     item: str = "picture"  # what waits, in a word
     together: int = 1  # of them that one thread takes at least, where there are as many: fewer take as long
 
