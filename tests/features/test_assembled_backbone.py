@@ -66,7 +66,7 @@ def test_size_and_crop_are_those_asked_for(tmp_path: Path) -> None:
     assert (own.preprocessing.size, own.preprocessing.crop) == (224, 0.875)
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a damaged graph takes the same way
 def test_a_graph_of_other_weights_leaves_it_to_pytorch_with_a_word(tmp_path: Path) -> None:
     graphs = altered_graphs(tmp_path / "graphs", file_sha256="0" * 64)
     pending = prepare_backbone(DEFAULT, cache=tmp_path / "cache", weights=None, graphs=graphs)

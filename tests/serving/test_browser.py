@@ -248,7 +248,7 @@ def test_what_is_over_the_limit_is_sent_smaller(chromium: Any, start: Start, mod
     assert page.complaints() == []
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1440])
+@pytest.mark.parametrize("width", [320, *(pytest.param(one, marks=pytest.mark.long) for one in (390, 768)), 1440])
 def test_nothing_is_wider_than_the_screen(page: Page, files: dict[str, Path], tmp_path: Path, width: int) -> None:
     name = tmp_path / ("a_name_without_any_place_to_break_" * 4 + ".png")
     os.link(files["green.png"], name)

@@ -95,7 +95,7 @@ def test_every_task_has_pictures_here_and_an_answering() -> None:
 @pytest.mark.parametrize(
     ("name", "strategy"),
     [
-        *(pytest.param(name, "probe", marks=() if name in ("segmentation", "text") else REPEATS) for name in TASKS),
+        *(pytest.param(name, "probe", marks=() if name == "text" else REPEATS) for name in TASKS),
         pytest.param("classification", "scratch", marks=REPEATS),
         ("text", "scratch"),
         pytest.param("multilabel", "scratch", marks=pytest.mark.long),
