@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,9 @@ def test_ctrl_c_stops_it_also_while_it_waits(
     process.stdin.write(f"{next(colours.rglob('*.png'))}\n" * 20)
     process.stdin.flush()
     until(lambda: len(server.asked) > 1)
+    time.sleep(
+        0.5
+    )  # it waits by then: Python does not see a signal of the very moment in which it falls asleep before it wakes
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)  # as long as the server asks it to wait, and it may wait longer
     assert process.returncode == 130
