@@ -88,6 +88,7 @@ def test_what_would_unpack_without_measure_is_refused(tmp_path: Path) -> None:
         open_sheet(path, Counter())
 
 
+@pytest.mark.long
 def test_a_cell_in_the_last_column_takes_no_memory(tmp_path: Path) -> None:
     made = openpyxl.Workbook()
     assert made.active is not None

@@ -64,7 +64,7 @@ def test_one_that_is_missing_is_noticed() -> None:
         assert not leading._are_all(matrix, values[kept], vectors[:, kept])
 
 
-@pytest.mark.parametrize("rank", [0, 5, 64])
+@pytest.mark.parametrize("rank", [0, pytest.param(5, marks=pytest.mark.long), 64])
 def test_a_matrix_of_low_rank(rank: int) -> None:
     values = np.zeros(160)
     values[:rank] = np.arange(1, rank + 1)

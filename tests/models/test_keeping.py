@@ -19,7 +19,8 @@ from tellapart.preprocessing import Preprocessing
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [EMBEDDED[0], *(pytest.param(name, marks=pytest.mark.long) for name in EMBEDDED[1:])])
+@pytest.mark.long  # what is cheaper to compare of it stands in test_assembling.py
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_the_kept_graph_is_that_of_a_fresh_export(name: str) -> None:
     fresh, kept = keep(name), unpack(graph_file(name))
     # Another processor may differ in the last digits.

@@ -28,6 +28,7 @@ def _check_killed(outcome: dict[str, Any], kills: int) -> None:
     assert rates[-1] < rates[0]  # the plateau was found, so its counters matter
 
 
+@pytest.mark.slow
 def test_killed_three_times_it_ends_in_the_same_weights(run_toy: Callable[..., str], tmp_path: Path) -> None:
     outcome = json.loads(run_toy("serve", tmp_path / "runs", 3, 1))
     assert outcome.pop("imported") == []  # nothing that only several processes or TensorBoard need

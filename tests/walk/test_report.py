@@ -52,6 +52,7 @@ def test_training_keeps_which_engine_is_the_quickest(trained_run: Any) -> None:
     assert kept.apart < 1e-4
 
 
+@pytest.mark.long  # its sentence is written as that of a stopped report
 def test_a_reader_that_has_gone_away_takes_no_report_from_the_run(trained_run: Any, tmp_path: Path) -> None:
     """The summary comes before the report, and a pipe may be closed by then."""
     train = f"train '{trained_run.pictures}' --strategy probe --out {tmp_path} --quiet"

@@ -209,7 +209,7 @@ COMPILED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", COMPILED)
+@pytest.mark.parametrize("language", ["cpp", pytest.param("java", marks=pytest.mark.long), "csharp"])
 def test_a_compiled_sample_neither_scales_what_is_not_to_be(unscaled: Path, language: str) -> None:
     build, start = COMPILED[language]
     if shutil.which(build[0]) is None:
