@@ -5,7 +5,7 @@ PYTHON ?=
 CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 
 # As many test files run at once: most tests keep one core busy, and a third of the time they wait for a browser or a server.
-WORKERS ?= 4
+WORKERS ?= 3
 
 VENV = .venv
 CLIENTS = .venv-clients

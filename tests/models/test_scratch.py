@@ -171,7 +171,7 @@ def test_dropout_is_the_papers_or_as_told() -> None:
     assert dropouts("blocks", 0.25) == [0.25]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_vggs_dropout_acts_once_a_layer() -> None:
     # Simonyan and Zisserman 2014, section 3.1: 0.5 for the first two fully connected layers.
     assert dropouts("vgg11", None) == [0.5, 0.5]
@@ -202,7 +202,7 @@ def test_what_cannot_be_built_is_refused(settings: dict[str, Any], message: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lenet5", "blocks"])
+@pytest.mark.parametrize("name", [pytest.param("lenet5", marks=pytest.mark.long), "blocks"])
 def test_learns_to_read_digits(name: str) -> None:
     # 1,797 digits of 8 x 8 grey levels; on these 297 logistic regression is right for 97.6 %.
     digits = sklearn.datasets.load_digits()

@@ -258,7 +258,10 @@ def test_a_requests_own_time_limit_counts(start: Start, pictures: list[bytes]) -
     inputs = [tensor([base64.b64encode(pictures[0]).decode()], [1])]
     reply = server.post("/v2/models/single/infer", {"inputs": inputs, "parameters": {"timeout": 1}})
     assert reply.status == 504
-    assert "not there within 1e-06 s" in reply.json["error"]
+    said = reply.json[
+        "error"
+    ]  # by who waits for the answer, or by the thread that would have begun it: whichever is first
+    assert "not there within 1e-06 s" in said or "the deadline passed while the request waited" in said
 
 
 def test_the_configuration_is_as_triton_says_it(shared: Running) -> None:

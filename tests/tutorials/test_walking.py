@@ -87,7 +87,7 @@ def type_all(walk: Walk, *documents: list[str], later: tuple[str, ...] = ()) -> 
     assert failed == [], "\n\n".join(failed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_second_chapter_from_top_to_bottom(walk: Walk) -> None:
     type_all(walk, chapter_lines(2), later=("tellapart serve digits=runs/latest --accept",))
 

@@ -192,6 +192,7 @@ run(sys.argv[2:])
 """
 
 
+@pytest.mark.long
 def test_the_summary_is_told_before_the_page_is_written(trained_run: Any, tmp_path: Path) -> None:
     arguments = ["train", trained_run.pictures, "--strategy", "probe", "--out", tmp_path, "--quiet"]
     answer = subprocess.run(
