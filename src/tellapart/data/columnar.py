@@ -17,7 +17,7 @@ from tellapart.data.columns import NOT_READ
 from tellapart.data.features import described, named
 from tellapart.data.json_lines import cell_text
 from tellapart.errors import DataError, PictureError, StorageError
-from tellapart.sources.parquets import DAMAGED, ColumnFile, member_name, places
+from tellapart.sources.parquets import DAMAGED, ColumnFile, member_name, places, why_unreadable
 
 MAX_ROWS = 10_000_000
 MAX_BYTES = 1024**4  # it is mapped, not read
@@ -45,8 +45,9 @@ def open_columns(path: Path, ignored: Counter[str]) -> Cells:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    reason = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
-    return DataError(f"{str(path)!r} cannot be read as parquet or Arrow: {reason}. Save it again, or as CSV (UTF-8).")
+    return DataError(
+        f"{str(path)!r} cannot be read as parquet or Arrow: {why_unreadable(error)}. Save it again, or as CSV (UTF-8)."
+    )
 
 
 def _check(path: Path, file: ColumnFile) -> None:

@@ -142,15 +142,19 @@ def places(batch: pa.RecordBatch, pictures: Sequence[str]) -> list[Any]:
     return [None] * len(batch)
 
 
+def why_unreadable(error: Exception) -> str:
+    """What the library says of a damaged file: its first line, at most 200 characters, without a full stop."""
+    return (str(error).splitlines() or [""])[0][:200].rstrip(". ")
+
+
 def picture_names(table: str) -> list[str]:
     """What the pictures in a table are called, row by row. Raises: DataError where there are none, or it cannot be read."""
     try:
         file = _OPEN_FILES.get(table)
         names = list(file.names())
     except (OSError, PictureError, *DAMAGED) as error:
-        reason = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
         raise DataError(
-            f"{table!r} cannot be read as parquet or Arrow: {reason}. Save it again, or name picture files."
+            f"{table!r} cannot be read as parquet or Arrow: {why_unreadable(error)}. Save it again, or name picture files."
         ) from None
     if len(file.pictures) != 1:
         found = ", ".join(map(repr, file.pictures)) or "none"

@@ -22,9 +22,8 @@ from tellapart.storage import own_folder, storage_errors
 
 OWNER = "owner"  # the file in each
 _BEGUN = f"{OWNER}.begun"
-_AFAR_SECONDS = (
-    24 * 3600.0
-)  # some shared folders keep locks from other machines: there, what was touched so lately stays
+# Some shared folders keep locks from other machines: there, what was touched so lately stays.
+_AFAR_SECONDS = 24 * 3600.0
 
 
 @contextlib.contextmanager
