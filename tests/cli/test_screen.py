@@ -52,7 +52,7 @@ def steering(shown: bytes) -> list[str]:
     return [letter for letter in shown.decode() if harmless(letter) != letter]
 
 
-@pytest.mark.parametrize("variables", [{}, {"TELLAPART_LANG": "zh"}], ids=str)
+@pytest.mark.parametrize("variables", [pytest.param({}, marks=pytest.mark.long), {"TELLAPART_LANG": "zh"}], ids=str)
 def test_no_command_sends_them(strange: Path, variables: dict[str, str]) -> None:
     for arguments in (["check", strange], ["check", strange, "--json"], ["check", "no\x1b[2Jwhere"]):
         ended = subprocess.run(

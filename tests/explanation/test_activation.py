@@ -108,7 +108,7 @@ def test_it_gives_what_captum_gives(
     np.testing.assert_allclose(ClassActivation(model)(images, classes), expected, atol=0.02)
 
 
-@pytest.mark.parametrize("views", ["flip", "dihedral"])
+@pytest.mark.parametrize("views", [pytest.param("flip", marks=pytest.mark.long), "dihedral"])
 def test_views_are_turned_back_and_averaged(
     networks: ModuleType, views: Any, tmp_path: Path, tiny_manifest: Manifest
 ) -> None:

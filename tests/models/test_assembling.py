@@ -79,9 +79,9 @@ def test_the_last_layer_is_what_torch_computes(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "size", "crop"),
     [
-        (DEFAULT, None, None),
+        pytest.param(DEFAULT, None, None, marks=pytest.mark.long),
         (DEFAULT, 161, 1.0),
-        ("tf_efficientnet_lite1", 20, None),
+        pytest.param("tf_efficientnet_lite1", 20, None, marks=pytest.mark.long),
         ("tf_efficientnet_lite2", 96, None),
     ],
 )

@@ -206,12 +206,12 @@ def test_what_cannot_be_built_is_refused(settings: dict[str, Any], message: str)
 def test_learns_to_read_digits(name: str) -> None:
     # 1,797 digits of 8 x 8 grey levels; on these 297 logistic regression is right for 97.6 %.
     digits = sklearn.datasets.load_digits()
-    images = nn.functional.interpolate(torch.from_numpy(digits.images)[:, None] * 255 / 16, size=32, mode="bilinear")
+    images = nn.functional.interpolate(torch.from_numpy(digits.images)[:, None] * 255 / 16, size=16, mode="bilinear")
     images = images.round().clamp(0, 255).byte().permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(images)))
     images, targets = images[order], torch.from_numpy(digits.target)[order]
     own = BLOCKS if name == "blocks" else {}
-    network = build_scratch(name, class_count=10, seed=0, size=32, channels=1, **own).network.train()
+    network = build_scratch(name, class_count=10, seed=0, size=16, channels=1, **own).network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(6):
         for rows in torch.arange(1500).split(50):

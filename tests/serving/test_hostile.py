@@ -229,7 +229,12 @@ FORM, FORM_KIND = form([("a.png", png((1, 2, 3)) + bytes(COARSE))])
     ("path", "body", "kind"),
     [
         (PREDICT, b'{"instances":[' + ROWS + b"]}", "application/json"),
-        ("/v1/models/single:classify", b'{"examples":[{"image":' + ROWS + b"}]}", "application/json"),
+        pytest.param(
+            "/v1/models/single:classify",
+            b'{"examples":[{"image":' + ROWS + b"}]}",
+            "application/json",
+            marks=pytest.mark.long,
+        ),
         (INFER, infer() + b" " * COARSE, "application/json"),
         ("/predict?model=single", FORM, FORM_KIND),
     ],

@@ -84,7 +84,7 @@ def stalled(server: Running, *, connections: int) -> bool:
     return nothing and server.service.metrics.under_way._value.get() == connections
 
 
-@pytest.mark.parametrize("path", ["/page/page.css", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/page/page.css", pytest.param("/openapi.json", marks=pytest.mark.long)])
 def test_answers_that_nobody_reads_take_no_slots(start: Start, until: Until, path: str) -> None:
     words = {key: phrase for key, phrase in table().items() if key.startswith("page_")}
     server = start(limits=Limits(requests=2), keys=[KEY], words=words)

@@ -49,7 +49,7 @@ def as_sets(pictures: Path, table: Path) -> Path:
     return table
 
 
-@pytest.mark.parametrize("task", ["classification", "multilabel"])
+@pytest.mark.parametrize("task", ["classification", pytest.param("multilabel", marks=pytest.mark.long)])
 def test_a_second_training_by_the_probe_imports_nothing_slow(trained_run: Any, task: str, tmp_path: Path) -> None:
     """Its embeddings are in the cache, and so are the looks for copies; of onnx the new file is put together."""
     data = trained_run.pictures if task == "classification" else as_sets(trained_run.pictures, tmp_path / "sets.csv")

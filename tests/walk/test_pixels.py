@@ -103,7 +103,7 @@ def test_auto_squashes_what_a_crop_would_lose(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fit", ["crop", "pad", pytest.param("squash", marks=pytest.mark.long)])
+@pytest.mark.parametrize("fit", ["crop", *(pytest.param(fit, marks=pytest.mark.long) for fit in ("pad", "squash"))])
 def test_from_scratch_pictures_fit_as_told(tmp_path: Path, fit: str) -> None:
     data = save(tmp_path / "strips", {"red": lambda: strip((230, 10, 10)), "blue": lambda: strip((10, 10, 230))}, 25)
     result = tellapart.train(

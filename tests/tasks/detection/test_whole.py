@@ -88,7 +88,14 @@ def whole(kind: DetectorName) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [name for name, one in DETECTORS.items() if one.weights])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(name, marks=pytest.mark.long if name == "retinanet" else ())
+        for name, one in DETECTORS.items()
+        if one.weights
+    ],
+)
 def test_ours_with_its_weights_answers_as_torchvisions_own(kind: DetectorName, tmp_path: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(3)

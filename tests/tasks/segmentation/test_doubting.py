@@ -24,7 +24,7 @@ def plant(path: Path, old: int, new: int) -> None:
 
 
 def test_planted_faults_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    probe_quickly(monkeypatch, 300)
+    probe_quickly(monkeypatch, 150)
     folder = made_folder(tmp_path / "data", count=24)
     plant(folder / "masks" / "3.png", 1, 0)  # a disc that is not labelled
     plant(folder / "masks" / "7.png", 2, 1)  # a square that is called a disc
