@@ -71,6 +71,17 @@ def test_the_table_on_the_screen_and_as_json() -> None:
     assert (found["parameters"], found["layers"][0]["output"]) == (61_706, [28, 28, 6])
 
 
+def test_a_finished_run_has_its_own_classes(tiny_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(
+        '[settings]\nstrategy = "scratch"\n[settings.network]\nname = "lenet5"\nsize = 32\n'
+    )
+    assert lay_out(str(tmp_path), classes=None, changes={}).classes == 2
+    (tmp_path / "model.onnx").write_bytes(tiny_bytes)
+    found = lay_out(str(tmp_path), classes=None, changes={})
+    assert (found.classes, found.rows[-1].shape) == (3, (3,))
+    assert lay_out(str(tmp_path), classes=7, changes={}).rows[-1].shape == (7,)
+
+
 def test_names_of_layers_are_whole_so_that_they_can_be_typed() -> None:
     shown = CliRunner().invoke(main, ["network", str(RECIPES / "alexnet_227.toml"), "--classes", "10"]).output
     lines = shown.splitlines()

@@ -28,7 +28,7 @@ Examples:
 @click.option(
     "--classes",
     type=click.IntRange(2, 100_000),
-    help="How many classes it tells apart.  [default: 2, of imagenet:NAME 1,000]",
+    help="How many classes it tells apart.  [default: a finished RUN's own, of imagenet:NAME 1,000, else 2]",
 )
 @click.option(
     "--set", "lines", multiple=True, metavar="KEY=VALUE", help="A line of the recipe, such as network.size=160."

@@ -74,6 +74,11 @@ class Run:
         """Whether its model is whole."""
         return not (self.folder / MARKER).exists()
 
+    @property
+    def has_end(self) -> bool:
+        """Whether something beside its budget ends it, so that it must tell how long it will take."""
+        return False
+
     def discard(self) -> None:
         """Remove the run: it ended before anything was learned."""
         self.release()

@@ -137,7 +137,7 @@ def plan(
     each = train * costs.train + validation * costs.validate
 
     def planned(count: int) -> Plan:
-        cached = 0 if costs.view == 0 else min(MOST_VIEWS, count) if views is None else views
+        cached = 0 if costs.view == 0 else cached_views(views, count)
         once = (train * cached + validation) * costs.view if cached else 0.0
         return Plan(epochs=count, views=cached, seconds=_MARGIN * (once + count * each))
 
@@ -151,6 +151,11 @@ def plan(
         if seconds is None or found.seconds <= seconds:
             return found
     return None
+
+
+def cached_views(views: int | None, epochs: int) -> int:
+    """The augmented views a picture that are kept for so many epochs: those that are asked for, else one an epoch, to a limit."""
+    return min(MOST_VIEWS, epochs) if views is None else views
 
 
 def worth_trying(*, train: int, seconds_picture: float, seconds: float, overhead: float = 20.0) -> tuple[bool, float]:

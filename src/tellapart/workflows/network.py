@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.bundle import read_manifest
 from tellapart.drawing.lettering import Say
 from tellapart.drawing.network_boxes import BoxKind, NetworkBox, draw_boxes, svg_of
 from tellapart.drawing.png import write_png
@@ -50,10 +51,11 @@ class LaidOut:
 def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> LaidOut:
     """The network of a recipe, of a run's folder or of a name, for so many classes; `changes` are laid over its settings.
 
-    Classes that are not told are two, of imagenet:NAME 1,000. Raises: SettingsError, BackboneError.
+    Classes that are not told are a finished run's own, of imagenet:NAME 1,000, else two. Raises: SettingsError, BackboneError,
+    ModelFileError.
     """
     if classes is None:
-        classes = _OF_IMAGENET if asked.startswith(IMAGENET) else _FEWEST
+        classes = _class_count(asked)
     settings = _settings(asked.removeprefix(IMAGENET), changes)
     if settings.task is not None and task_of(settings.task).own is not None:
         raise SettingsError(
@@ -144,6 +146,13 @@ def _lines(rows: Sequence[Any]) -> str:
     if len(rows) > _SHOWN:
         return ", ".join(f"{count} {kind}" for kind, count in Counter(row.kind for row in rows).most_common(5))
     return ", ".join(f"{row.kind} {row.detail}".strip() for row in rows)
+
+
+def _class_count(asked: str) -> int:
+    if asked.startswith(IMAGENET):
+        return _OF_IMAGENET
+    model = Path(asked) / "model.onnx"
+    return len(read_manifest(model).classes) if model.is_file() else _FEWEST
 
 
 def _settings(asked: str, changes: Mapping[str, Any]) -> TrainSettings:

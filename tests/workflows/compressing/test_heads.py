@@ -104,7 +104,9 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [pytest.param("detector", marks=pytest.mark.long), pytest.param("masker", marks=pytest.mark.long), "sets"])
+@pytest.mark.parametrize(
+    "made", [pytest.param("detector", marks=pytest.mark.long), pytest.param("masker", marks=pytest.mark.long), "sets"]
+)
 def test_weights_learn_to_be_rounded_whatever_the_task(
     made: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

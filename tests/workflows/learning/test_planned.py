@@ -20,6 +20,7 @@ from tellapart.training.devices import Devices
 from tellapart.training.planning import Clock, TooShort
 from tellapart.workflows.learning.planned import Planned, plan_training
 from tellapart.workflows.learning.shrunk import shrink_splits
+from tellapart.workflows.searching.trying import TrialRun
 from tests.workflows.learning.test_assemble import SIDE, prepared
 
 
@@ -109,18 +110,45 @@ def test_a_plan_outlives_a_machine_that_has_become_busy(run: Run, dataset: Datas
     again.run.release()
 
 
-def test_without_an_end_nothing_is_timed_again(run: Run, dataset: Dataset) -> None:
-    told: list[str] = []
+class Titles(Silent):
+    """Keeps what is done."""
 
-    class Titles(Silent):
-        def step(self, title: str, total: int) -> Any:
-            told.append(title)
-            return super().step(title, total)
+    def __init__(self) -> None:
+        self.told: list[str] = []
 
-    first = planned(Session(run, clock(None), Titles()), dataset)
-    assert told == ["Timing the machine"]
+    def step(self, title: str, total: int) -> Any:
+        self.told.append(title)
+        return super().step(title, total)
+
+
+def test_without_an_end_nothing_is_timed_and_the_plan_is_kept(run: Run, dataset: Dataset) -> None:
+    titles = Titles()
+    session = Session(run, clock(None), titles)
+    first = planned(session, dataset, epochs=4, most_epochs=9)
+    assert first == Planned(epochs=4, views=0, deadline=None)
+    assert session.run.planned
     again = resumed(run, None)
-    again.reporter = Titles()
-    assert planned(again, dataset) == first == Planned(epochs=1, views=0, deadline=None)
-    assert told == ["Timing the machine"]
+    again.reporter = titles
+    assert planned(again, dataset, epochs=7) == first
+    assert titles.told == []
     again.run.release()
+
+
+def test_without_an_end_frozen_stages_see_a_view_an_epoch_up_to_a_limit(run: Run, dataset: Dataset) -> None:
+    found = {}
+    for epochs, views in ((3, None), (40, None), (40, 5)):
+        session = Session(run, clock(None), Silent())
+        changes = {"strategy": "finetune", "lower": run.folder / "lower.onnx", "epochs": epochs, "views": views}
+        one = planned(session, dataset, **changes)
+        assert isinstance(one, Planned)
+        found[epochs, views] = one.views
+        assert session.run.settings.finetune.views == one.views
+        (run.folder / "log.jsonl").unlink()  # the next one plans anew
+    assert found == {(3, None): 3, (40, None): 8, (40, 5): 5}
+
+
+def test_what_a_search_ends_is_timed_all_the_same(run: Run, dataset: Dataset) -> None:
+    titles = Titles()
+    trial = TrialRun(folder=run.folder, settings=run.settings, lock=None, told=lambda *_: False, end=1e12)
+    assert isinstance(planned(Session(trial, clock(None), titles), dataset), Planned)
+    assert titles.told == ["Timing the machine"]

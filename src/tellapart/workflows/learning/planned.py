@@ -11,7 +11,7 @@ from tellapart.tasks.lesson import Lesson
 from tellapart.tasks.prepared import Prepared
 from tellapart.tasks.task import Task
 from tellapart.training.learner import Learner
-from tellapart.training.planning import Plan, TooShort, plan, reserve_seconds
+from tellapart.training.planning import Plan, TooShort, cached_views, plan, reserve_seconds
 from tellapart.training.timing import Speed, Trial, measure
 from tellapart.workflows.learning.session import TrainingSession
 
@@ -30,12 +30,14 @@ def plan_training(
 ) -> Planned | TooShort:
     """Time the machine, and fill what is left of the budget; a run that was planned before goes on with that plan.
 
+    Where there is no budget, and nothing else ends the run, nothing is timed.
+
     `scored`: the pictures of validation and test, or parts of them, which the trained network must still look at.
     Raises: TrainingError, SettingsError, StorageError.
     """
     epochs = session.run.settings.loop.epochs if session.run.planned else None
-    if epochs is not None and session.clock.left is None:
-        return Planned(epochs=epochs, views=prepared.views or 0, deadline=None)
+    if session.clock.left is None and not session.run.has_end:
+        return _unbounded(session, prepared, epochs)
     train, validation = len(lesson.train_targets), len(lesson.validation_targets)
     with session.reporter.step("Timing the machine", 1) as advance:
         speed = _measure(session, prepared, task.learner(lesson, session.join()), lesson)
@@ -50,13 +52,29 @@ def plan_training(
     if isinstance(found, TooShort):
         session.run.log("too short", seconds=round(found.seconds + found.reserve, 1))
         return found
-    # From scratch nothing is frozen, so there are no views to speak of.
-    views: dict[str, Any] = {} if prepared.strategy == "scratch" else {"views": found.views}
-    session.run = replan(session.run, epochs=found.epochs, **views, **prepared.planned)
-    session.run.log(
-        "planned", strategy=prepared.strategy, epochs=found.epochs, **views, seconds=round(found.seconds, 1)
-    )
+    _keep(session, prepared, epochs=found.epochs, views=found.views, seconds=round(found.seconds, 1))
     return Planned(epochs=found.epochs, views=found.views, deadline=session.clock.deadline(reserve))
+
+
+def _unbounded(session: TrainingSession, prepared: Prepared, epochs: int | None) -> Planned:
+    """Nothing ends it but its epochs, so it does not matter how long they take: of a large network that takes minutes to find out.
+
+    `epochs`: those of a plan that was made before.
+    """
+    if epochs is not None:
+        return Planned(epochs=epochs, views=prepared.views or 0, deadline=None)
+    epochs = session.run.settings.loop.epochs or prepared.epochs
+    views = 0 if prepared.lower is None else cached_views(prepared.views, epochs)
+    _keep(session, prepared, epochs=epochs, views=views)
+    return Planned(epochs=epochs, views=views, deadline=None)
+
+
+def _keep(session: TrainingSession, prepared: Prepared, *, epochs: int, views: int, **facts: float) -> None:
+    """Write the plan into the recipe, then tell it."""
+    # From scratch nothing is frozen, so there are no views to speak of.
+    looks: dict[str, Any] = {} if prepared.strategy == "scratch" else {"views": views}
+    session.run = replan(session.run, epochs=epochs, **looks, **prepared.planned)
+    session.run.log("planned", strategy=prepared.strategy, epochs=epochs, **looks, **facts)
 
 
 def _measure(session: TrainingSession, prepared: Prepared, learner: Learner, lesson: Lesson) -> Speed:

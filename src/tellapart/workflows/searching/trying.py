@@ -53,6 +53,11 @@ class TrialRun(Run):
     told: Told
     end: float | None = None  # of time.monotonic, before which it must end
 
+    @property
+    def has_end(self) -> bool:
+        """Whether there is a time before which it must end."""
+        return self.end is not None
+
     def log(self, event: str, **facts: Any) -> None:
         """Hand an epoch on. Raises: StoppedEarly; TooLong as soon as a training knows that it is."""
         if event == "epoch" and self.told(int(facts["number"]), float(facts["rank"])):
