@@ -136,6 +136,11 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
             "测试：48 张图片里的 10 张，以种子 0 抽取，重复图片放在一起。",
         ),
         ("2 pictures, 1 unreadable, 1 unknown; written to x.csv", "2 张图片，1 个无法读取，1 个未知；已写入 x.csv"),
+        ("2 pictures, 2 unreadable", "2 张图片，2 个无法读取"),
+        (
+            "the file has no such picture; there are a-0.png ... a-9.png, and 2 more arrays, the rows of an array counted from 0",
+            "文件中没有这样的图片；有的是 a-0.png ... a-9.png，以及另外 2 个数组，数组的行从 0 数起",
+        ),
         (
             "mnist.npz: the labels of 'x_train' are 'y_train', its split is train.",
             "mnist.npz：'x_train' 的标签是 'y_train'，它的划分是 train。",

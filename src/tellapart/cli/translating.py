@@ -287,7 +287,7 @@ def _known() -> _Known:
             letters = sum(len(_LETTERS.findall(piece)) for piece in literal)
             if letters >= _LEAST_LETTERS:
                 sentences.append(Sentence(literal, tuple(pieces[1::2]), other, letters))
-    sentences.sort(key=lambda sentence: -sentence.letters)
+    sentences.sort(key=lambda sentence: (-sentence.letters, -sum(map(len, sentence.pieces))))
     return _Known(exact, tuple(sentences))
 
 
