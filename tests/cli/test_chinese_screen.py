@@ -28,6 +28,7 @@ CALLS = (
     "train empty",
     "train masks --epochs -1",
     "train masks --kfold 1",
+    "train masks --validation 5",
     "train masks --set network.dropout=3",
     "train masks --set loop.loss=hing",
     "network nosuch.toml",
