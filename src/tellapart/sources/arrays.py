@@ -72,7 +72,7 @@ def array_picture_names(path: str) -> list[str]:
     """What the pictures in a file are called, array by array. Raises: DataError where there are none; OSError."""
     file = open_array_file(path)
     if not file.pictures:
-        found = ", ".join(f"{name} {list(array.shape)}" for name, array in file.others.items()) or "none"
+        found = ", ".join(f"{name} {list(array.shape)}" for name, array in file.others.items()) or "[]"
         raise DataError(
             f"{path!r} has no array of pictures; its arrays are: {found}. Pictures are [N, height, width] or "
             "[N, height, width, 3]: save them so with numpy.savez."
