@@ -51,7 +51,6 @@ CALLS = (
     "check objects.npz",
     "check complex.npz",
     "check alone.npy",
-    "check quote.csv --label-column a --path-column a",
     "check empty",
     "check json",
     "check xml",
@@ -203,6 +202,10 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
         (
             "a/0.png, damaged in its archive: its bytes are not those that were packed",
             "a/0.png，在压缩包中已损坏：其字节不是打包时的字节",
+        ),
+        (
+            "--path-column and --label-column both name the column 'a'; each needs one of its own. Leave one out.",
+            "--path-column 和 --label-column 都指定了列 'a'；每个需要自己的列。去掉一个。",
         ),
         ("Unreadable (2):", "无法读取 (2)："),
         ("2 pictures, 2 unreadable", "2 张图片，2 个无法读取"),
