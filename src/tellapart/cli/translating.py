@@ -154,7 +154,7 @@ def _whole(run: str, depth: int) -> str | None:
     known = _known()
     for told, end in ((run, ""), (run.removesuffix("."), "。" * run.endswith("."))):
         if told in known.exact:
-            return known.exact[told] + end
+            return f"{known.exact[told]}{end}"
         best = _best(known.with_ends_of(told), told)
         if best is not None and any(". " in piece for piece in best[0].pieces):
             return _with_values(*best, depth) + end
