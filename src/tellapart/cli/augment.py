@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.asked_sheet import AskedSheet
 from tellapart.cli.reading import range_option, read_options, reading_options
 from tellapart.cli.tasks import TASK_HELP, TASKS
 
 if TYPE_CHECKING:
     from tellapart.bundle import TaskName
     from tellapart.data.augmentation import Augmentation
-    from tellapart.data.examples import ReadOptions
-    from tellapart.reporter import Reporter
     from tellapart.workflows.augment import WrittenSheet
 
 _FLAGS = {
@@ -48,21 +45,6 @@ _FLAGS = {
     "elastic": "For pictures with masks alone: how far points move, a share of the side, up to 0.2.",
     "fill_value": "Of --fill constant, 0 (black) to 255.",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedSheet:
-    """What is to be drawn, as the flags say it."""
-
-    pictures: Path
-    out: Path
-    recipe: Path | None
-    size: int | None  # pixels, side of the network's input
-    seed: int
-    force: bool
-    told: ReadOptions
-    changes: Mapping[str, Any]  # settings of the augmentation that were given
-    reporter: Reporter
 
 
 def _settings(command: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tellapart.cli.augment import AskedSheet
+from tellapart.cli.asked_sheet import AskedSheet
 
 
 def draw_grid(asked: AskedSheet, grid: str) -> tuple[str, dict[str, Any]]:

@@ -117,8 +117,9 @@ def _taken_apart(line: str, depth: int) -> str:
     head, named, rest = line.partition(": ")
     if named and ": " in rest and (whole := _known().exact.get(rest.removesuffix("."))) is not None:
         return f"{translate(head, depth + 1)}：{whole}{'。' * rest.endswith('.')}"
-    if (several := _reason(line, depth) or _sentences(line, depth)) is not None:
-        return several
+    told = _reason(line, depth) or _sentences(line, depth)
+    if told is not None:
+        return told
     for separator in _PARTS:
         parts = separator.split(line)
         if len(parts) > 1:
