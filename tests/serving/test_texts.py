@@ -167,7 +167,8 @@ TABLE = 'id,review,stars\n1,"so dull, and\nlong",1\n\n2,fine weather,5\n3,,4\n'
 PART = '--a\r\nContent-Disposition: form-data; name="f"; filename="%s"\r\n\r\n%s\r\n'
 
 
-def test_a_table_is_answered_row_by_row_as_predict_reads_it(server: Running, model_file: Path, tmp_path: Path) -> None:
+def test_a_table_is_answered_row_by_row_as_predict_reads_it(start: Start, model_file: Path, tmp_path: Path) -> None:
+    server, kind = start(f"mood={model_file}"), "multipart/form-data; boundary=a"
     (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
     read = read_text_column(tmp_path / "t.csv", None, Counter())
     assert read == [(2, "so dull, and\nlong"), (4, "fine weather"), (5, "")]
@@ -180,9 +181,12 @@ def test_a_table_is_answered_row_by_row_as_predict_reads_it(server: Running, mod
     form = (
         PART % ("a.txt", "so dull") + PART % ("t.TSV", "text\tid\nso dull\t1\n") + PART % ("b", TEXTS[0]) + "--a--\r\n"
     )
-    rows = server.post("/predict", form.encode(), Content_Type="multipart/form-data; boundary=a").json["predictions"]
+    rows = server.post("/predict", form.encode(), Content_Type=kind).json["predictions"]
     assert [row["file"] for row in rows] == ["a.txt", "t.TSV:2", "b"]
     assert rows[0]["probabilities" if "probabilities" in rows[0] else "classes"] == rows[1]["classes"]
+    full = "".join(PART % (f"{number}", "so dull") for number in range(70)) + PART % ("t.csv", TABLE) + "--a--\r\n"
+    refused = start(f"mood={model_file}", queue=1).post("/predict", full.encode(), Content_Type=kind)
+    assert (refused.status, refused.json["error"][:51]) == (413, "'t.csv' brings the texts of one request to more tha")
     one = server.post("/predict", TABLE.encode(), Content_Type="text/plain").json["predictions"]
     assert len(one) == 1  # what is no table by its kind or name stays a text
     other = server.post("/predict?text_column=stars", TABLE.encode(), Content_Type="text/csv").json["predictions"]

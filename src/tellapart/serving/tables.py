@@ -36,7 +36,7 @@ async def with_rows(sent: Sent, request: Request, most: int) -> Sent:
     found: list[tuple[str, bytes | str]] = []
     for table, name, data in zip(names, sent.names, sent.data, strict=True):
         if table and isinstance(data, bytes):
-            found += await read_apart(_texts, data, table, column, most - len(found))
+            found += await read_apart(_texts, data, table, column, max(0, most - len(found)))
         else:
             found.append((name, data))
     return Sent(names=[name for name, _ in found], data=[data for _, data in found])
