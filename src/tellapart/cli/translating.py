@@ -77,7 +77,7 @@ def _line(line: str, depth: int) -> str:
 def _filled(line: str, depth: int) -> str | None:
     """The sentence that fits, with what was put in; None where there is none. A reason may lack its full stop."""
     best = _best(_known().with_ends_of(line), line) if line else None
-    if line and line[-1] not in ".:?!":
+    if ". " in line and line[-1] not in ".:?!":
         whole = _best(_known().with_ends_of(f"{line}."), f"{line}.")
         if whole is not None and (best is None or whole[0].letters > best[0].letters):
             return _with_values(*whole, depth).removesuffix("。")
