@@ -127,17 +127,10 @@ def write_sheet(
     _check_limits(size=view.size, rows=rows, columns=columns)
     check_out(out, pictures, force=force)
     listing = _of_pictures(listing or read_listing(pictures, options), pictures)
-    for note in listing.notes:
-        reporter.say(note)
-    sampled, unreadable = sampled_pictures(listing, rows, seed, view)
-    if view.value_range is None:
-        tell_deep(sampled, reporter)
-    sampled = settled(listing, sampled)
-    if not sampled:
-        raise none_readable(pictures, unreadable)
+    sampled, unreadable = _sampled(listing, pictures, rows, seed, view, reporter)
     drawn = _rows(sampled, listing.classes, augmentation, view, columns=columns, seed=seed, reporter=reporter)
-    title = _title(augmentation)
-    sheet = draw_sheet(drawn, title=title, settings=switched_on(augmentation), size=view.size, say=say)
+    settings = switched_on(augmentation)
+    sheet = draw_sheet(drawn, title=_title(augmentation), settings=settings, size=view.size, say=say)
     write_png(out, sheet)
     return WrittenSheet(
         sheet=out,
@@ -163,6 +156,21 @@ def _of_pictures(listing: Listing, pictures: Path) -> Listing:
             f"{str(pictures)!r} holds texts, which are learned as they are: no sheet could show that. Give pictures."
         )
     return listing
+
+
+def _sampled(
+    listing: Listing, pictures: Path, rows: int, seed: int, view: View, reporter: Reporter
+) -> tuple[list[tuple[Entry, Decoded]], list[tuple[Path, str]]]:
+    """Pictures for so many rows, and those that cannot be read. Raises: DataError where none can."""
+    for note in listing.notes:
+        reporter.say(note)
+    sampled, unreadable = sampled_pictures(listing, rows, seed, view)
+    if view.value_range is None:
+        tell_deep(sampled, reporter)
+    sampled = settled(listing, sampled)
+    if not sampled:
+        raise none_readable(pictures, unreadable)
+    return sampled, unreadable
 
 
 def _title(augmentation: Augmentation) -> str:
