@@ -127,6 +127,9 @@ def test_pictures_in_a_table_are_its_rows_wherever_it_is_found(tmp_path: Path) -
     (tmp_path / "in").mkdir()
     table = table_of(tmp_path / "in" / "p.parquet", image=[b"first", b"second"])
     rows = ["in/p.parquet/0000000", "in/p.parquet/0000001"]
+    for name in ("0000002", "x.jpg"):
+        with pytest.raises(PictureError, match="no such row; there are 0000000 ... 0000001, counted from 0$"):
+            read_file(str(table / name))
     for path in (table, tmp_path / "in", tmp_path / "in" / "*.parquet"):
         assert found(tmp_path, path) == rows
     assert read_file(str(table / "0000001")) == b"second"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import io
+import pickle
 import re
+import zipfile
 from pathlib import Path
 
 import click
@@ -16,7 +19,38 @@ from tellapart.cli.main import COMMANDS, execute, main
 from tellapart.cli.speaking import HELP, ChineseStream, helped
 from tellapart.cli.translating import translate
 
+# Files that cannot be read, or not as what they are called; `check` is asked about each.
+FAULTY = {
+    "cut.npz": b"PK\3\4 cut off",
+    "cut.npy": b"\x93NUMPY\1\0\4\0zz",
+    "data_batch_1.bin": bytes(100),
+    "data_batch_2.bin": b"\x77" + bytes(3072),
+    "data_batch_3": pickle.dumps([1]),
+    "train-images-idx3-ubyte": b"\0\0\x08\3" + 3 * b"\0\0\0\2" + bytes(7),
+    "train-images-idx3-ubyte.gz": gzip.compress(bytes(99))[:-9],
+    "cut.parquet": b"PAR1 and nothing more",
+    "a.arrow": b"ARROW1 and nothing more",
+    "no.zip": b"<html>not found</html>",
+    "no.tar": b"<html>not found</html>",
+    "no.tar.gz": b"\x1f\x8b <html>not found</html>",
+    "a.xlsx": b"PK\3\4 cut off",
+    "a.json": b'{"path": ["a"]}',
+    "quote.csv": b'path,label\n"0.png,a\n1.png,b\n',
+    "after.csv": b'path,label\n"0.png"x,a\n1.png,b\n',
+    "columns.csv": b"a,b\n1,2\n",
+    "unlabelled.csv": b"path,label\n0.png,\n1.png,b\n",
+    "many.csv": b"path,label\n0.png,\n1.png,\n2.png,\n3.png,\n",
+    "gone.csv": b"path,label\n6.png,a\n7.png,b\n8.png,b\n9.png,b\n",
+    "two.csv": b"path,label,split\n0.png,a,train\n0.png,a,test\n",
+    "files.csv": b"0.png,1.png,a\n1.png,2.png,b\n",
+}
 CALLS = (
+    *(f"check {name}" for name in FAULTY),
+    "check locked.zip",
+    "check flipped.zip",
+    "check objects.npz",
+    "check complex.npz",
+    "check alone.npy",
     "check empty",
     "check json",
     "check xml",
@@ -28,6 +62,7 @@ CALLS = (
     "train empty",
     "train masks --epochs -1",
     "train masks --kfold 1",
+    "train masks --validation 5",
     "train masks --set network.dropout=3",
     "train masks --set loop.loss=hing",
     "network nosuch.toml",
@@ -50,6 +85,7 @@ NAMES = re.compile(
 )
 WORD = re.compile("[A-Za-z]{2,}")
 KNOWN = {"tellapart", "masks", "train", "test", "background", "detection", "segmentation", "annotations"}
+KNOWN |= {"zip", "pickle", "pandas", "parquet", "label", "split", "group", "val", "records"}
 KNOWN |= {"class", "demo", "path", "mnist", "digits", "flowers", "texts", "arrays", "empty", "nosuch"}
 
 
@@ -73,6 +109,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in (0, 1, 2, 8):  # others have no mask, and one has no picture
         Image.fromarray((pixels[0, :, :, 0] > 99).astype(np.uint8)).save(root / "masks" / "masks" / f"{number}.png")
     labels = np.arange(6) % 2
+    for name, data in FAULTY.items():
+        (root / name).write_bytes(data)
+    np.savez(root / "objects.npz", x_train=pixels, y_train=np.array([{}] * 6))
+    np.savez(root / "complex.npz", x_train=pixels, y_train=labels * 1j)
+    np.save(root / "alone.npy", pixels)
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w") as archive:
+        for number in range(4):
+            archive.write(root / "masks" / "images" / f"{number}.png", f"{number % 2}/{number}.png")
+    data = archived.getvalue()
+    (root / "flipped.zip").write_bytes(data[:200] + b"XY" + data[202:])
+    flags = re.compile(rb"(PK\x03\x04..|PK\x01\x02....).", re.DOTALL)
+    (root / "locked.zip").write_bytes(flags.sub(lambda found: found[1] + b"\1", data))  # as with a password
     np.savez(root / "arrays.npz", x_train=pixels, y_train=labels, x_test=255 - pixels[:, ::-1], y_test=labels)
     return root
 
@@ -136,6 +185,34 @@ def test_nothing_stays_english(call: str, folder: Path, monkeypatch: pytest.Monk
             "测试：48 张图片里的 10 张，以种子 0 抽取，重复图片放在一起。",
         ),
         ("2 pictures, 1 unreadable, 1 unknown; written to x.csv", "2 张图片，1 个无法读取，1 个未知；已写入 x.csv"),
+        (
+            "'a.npz' cannot be read as arrays: File is not a zip file. Save or download it again",  # in brackets behind a path
+            "'a.npz' 无法作为数组读取：文件不是 zip 文件。重新保存或下载它",
+        ),
+        (
+            (
+                "none of the 4 pictures in a.zip can be read; the first, a.zip/0.png, because: encrypted in its archive. Pack it "
+                "without a password. Check that they are pictures in a known format."
+            ),
+            (
+                "a.zip 中的 4 张图片都无法读取；第一个是 a.zip/0.png，原因：在压缩包中已加密。不带密码打包。"
+                "检查它们是否为已知格式的图片。"
+            ),
+        ),
+        (
+            "a/0.png, damaged in its archive: its bytes are not those that were packed",
+            "a/0.png，在压缩包中已损坏：其字节不是打包时的字节",
+        ),
+        (
+            "--path-column and --label-column both name the column 'a'; each needs one of its own. Leave one out.",
+            "--path-column 和 --label-column 都指定了列 'a'；每个需要自己的列。去掉一个。",
+        ),
+        ("Unreadable (2):", "无法读取 (2)："),
+        ("2 pictures, 2 unreadable", "2 张图片，2 个无法读取"),
+        (
+            "the file has no such picture; there are a-0.png ... a-9.png, and 2 more arrays, the rows of an array counted from 0",
+            "文件中没有这样的图片；有的是 a-0.png ... a-9.png，以及另外 2 个数组，数组的行从 0 数起",
+        ),
         (
             "mnist.npz: the labels of 'x_train' are 'y_train', its split is train.",
             "mnist.npz：'x_train' 的标签是 'y_train'，它的划分是 train。",

@@ -25,7 +25,8 @@ def test_a_share_is_read_in_percent_too(said: str, share: float) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--to", "onnx", "--most-flipped", "5"], "'5' is no share; give one such as 0.5% or 0.005."),
+        (["--to", "onnx", "--most-flipped", "5"], "'5' is no share; give one such as 5% or 0.05."),
+        (["--to", "onnx", "--most-flipped", "500"], "'500' is no share; give one such as 0.5% or 0.005."),
         (["--to", "onnx", "--most-flipped", "-1%"], "'-1%' is no share"),
         (["--to", "onnx", "--most-flipped", "few"], "'few' is no share"),
         (["--to", "tflite"], "'tflite' is not one of 'onnx'"),

@@ -176,6 +176,7 @@ def test_a_search_of_other_pictures_is_not_gone_on_with(
         (["--try", "nosuch=1"], "there is no setting 'nosuch'."),
         (["--try", "nosuch.deeper=1:2"], "there is no setting 'nosuch.deeper'."),
         (["--try", "backbone=tf_efficientnet_lite0,nosuch"], "timm has no network named 'nosuch'."),
+        (["--backbone", "nosuch"], "timm has no network named 'nosuch'."),
         (["--backbone", "auto"], "backbone is auto, and a search tries what is named. Give --try backbone=a,b,c"),
         (
             ["--set", "kfold.folds=3"],

@@ -10,6 +10,7 @@ import pytest
 from tellapart.cli.sheets import said_of_sheets, said_on_sheets
 from tellapart.cli.speaking import ChineseStream
 from tellapart.drawing import lettering
+from tellapart.drawing.lettering import listed
 from tellapart.reporter import Silent
 
 
@@ -39,7 +40,20 @@ def test_sentences_and_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said_of_sheets("deletion 0.04, insertion 0.45") == "删除 0.04，插入 0.45"
     assert said_of_sheets("training") == "训练"
     assert said_of_sheets("stage 3") == "阶段 3"
-    assert said_of_sheets("Horizontal flip 0.5") == "Horizontal flip 0.5"  # names of settings stay
+
+
+def test_settings_are_told_in_words_and_their_values_as_they_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tellapart.data.augmentation import PRESETS, RANGES, resolve, switched_on
+
+    light, trivial = (switched_on(resolve(name)) for name in ("light", "trivial"))
+    assert listed(light) == "Horizontal flip 0.5, shift 0.05, zoom 0.1, brightness 0.1, fill mirror."
+    speak_chinese(monkeypatch)
+    assert listed(light, said_of_sheets) == "水平翻转 0.5，平移 0.05，缩放 0.1，亮度 0.1，填充 mirror。"
+    assert listed(trivial, said_of_sheets) == "水平翻转 0.5，TrivialAugment 的一项操作，填充 mirror。"
+    words = {name for preset in PRESETS for name, _ in switched_on(resolve(preset))}
+    words |= {name.replace("_", " ") for name in RANGES if name != "fill_value"} | {"quarter turns"}
+    same = {word for word in words if said_of_sheets(word) == word}
+    assert same == {"mixup", "cutmix"}  # as Chinese has them
 
 
 def test_without_a_font_it_is_english_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

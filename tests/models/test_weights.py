@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import torch
 
 from tellapart.errors import BackboneError
 from tellapart.models.catalog import BACKBONES, DEFAULT, EMBEDDED, embedded_file
+from tellapart.models.timm_names import is_written
 from tellapart.models.weights import load_backbone, lookup_key
 
 
@@ -92,6 +95,17 @@ def test_an_unknown_name_is_refused() -> None:
 def test_a_near_miss_gets_suggestions(name: str, near: str) -> None:
     with pytest.raises(BackboneError, match=f"timm has no network named '{name}'. .*, or one of: .*{near}"):
         load_backbone(name, None)
+
+
+def test_names_are_found_in_the_source_of_timm_so_that_it_need_not_be_imported() -> None:
+    assert all(map(is_written, timm.list_models("resnet5*")))
+    assert is_written("resnet50.a1_in1k")
+    assert is_written("vit_base_patch16_224.augreg_in21k")
+    assert not any(map(is_written, ("resnot50", "resnet50.nosuch", "resnet", "", "register_model", "resnet50\\w")))
+    code = "import sys\nfrom tellapart.models.weights import check_name\ncheck_name('resnet50.a1_in1k')\n"
+    code += "print({'timm', 'torch'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
 
 
 def test_a_name_like_no_other_gets_no_suggestions() -> None:

@@ -88,6 +88,11 @@ def test_files_keys_and_pictures(page: Page, tmp_path: Path) -> None:
     assert page.focused() == "text"
     page.find("#text").send_keys("so dull \ue009\ue007")  # Ctrl+Enter
     assert len(page.answers(1)) == 1
+    (tmp_path / "three.csv").write_text("text,id\nfine,1\nso dull,2\ndull rain,3\n", encoding="utf-8")
+    page.find("#text-files").send_keys(str(tmp_path / "three.csv"))
+    assert page.answers(2)[:1] == ["This text cannot be used"]
+    assert "It is a table of 3 texts." in page.texts("article")[0]
+    shoot(page, "texts-table")
     page.wait(lambda: page.texts("#history-list li"))
     page.choose("#model", "single")
     assert page.find("#drop").is_displayed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import tellapart
+from tellapart.data.texts_table import read_text_column
 from tellapart.explanation.word_votes import MOST_LEFT_OUT, votes_by_leaving_out
 from tellapart.serving.corrections import Corrections
 from tellapart.training.ngram_counts import learn_grams
@@ -159,6 +161,71 @@ def test_more_texts_than_pictures_may_wait(server: Running) -> None:
     refused = server.post("/predict", {"text": [*all_of_them, "one more"]}, **headers)
     assert refused.status in (400, 413)
     assert f"at most {most:,} are taken, as many as may wait" in refused.json["error"]
+
+
+TABLE = 'id,review,stars\n1,"so dull, and\nlong",1\n\n2,fine weather,5\n3,,4\n'
+PART = '--a\r\nContent-Disposition: form-data; name="f"; filename="%s"\r\n\r\n%s\r\n'
+
+
+def test_a_table_is_answered_row_by_row_as_predict_reads_it(start: Start, model_file: Path, tmp_path: Path) -> None:
+    server, kind = start(f"mood={model_file}"), "multipart/form-data; boundary=a"
+    (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
+    read = read_text_column(tmp_path / "t.csv", None, Counter())
+    assert read == [(2, "so dull, and\nlong"), (4, "fine weather"), (5, "")]
+    wanted = tellapart.load(model_file).predict([text for _, text in read[:2]]).labels
+    rows = server.post("/predict", TABLE.encode(), Content_Type="text/csv; charset=utf-8").json["predictions"]
+    assert [(row["file"], row.get("label")) for row in rows[:2]] == list(
+        zip(["table.csv:2", "table.csv:4"], wanted, strict=True)
+    )
+    assert (rows[2]["file"], rows[2]["error"][:6]) == ("table.csv:5", "empty:")
+    form = (
+        PART % ("a.txt", "so dull") + PART % ("t.TSV", "text\tid\nso dull\t1\n") + PART % ("b", TEXTS[0]) + "--a--\r\n"
+    )
+    rows = server.post("/predict", form.encode(), Content_Type=kind).json["predictions"]
+    assert [row["file"] for row in rows] == ["a.txt", "t.TSV:2", "b"]
+    assert rows[0]["probabilities" if "probabilities" in rows[0] else "classes"] == rows[1]["classes"]
+    full = "".join(PART % (f"{number}", "so dull") for number in range(70)) + PART % ("t.csv", TABLE) + "--a--\r\n"
+    refused = start(f"mood={model_file}", queue=1).post("/predict", full.encode(), Content_Type=kind)
+    assert (refused.status, refused.json["error"][:51]) == (413, "'t.csv' brings the texts of one request to more tha")
+    one = server.post("/predict", TABLE.encode(), Content_Type="text/plain").json["predictions"]
+    assert len(one) == 1  # what is no table by its kind or name stays a text
+    other = server.post("/predict?text_column=stars", TABLE.encode(), Content_Type="text/csv").json["predictions"]
+    assert len(other) == 3
+    assert not any("error" in row and row["error"] for row in other)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "said"),
+    [
+        (
+            "",
+            b"a,b\n1,2\n",
+            "'table.csv' has no column of texts that is called so; its columns are: 'a', 'b'. Say which it is with ?",
+        ),
+        ("?text_column=revue", TABLE.encode(), "which ?text_column= names. Did you mean 'review'? Its columns are:"),
+        ("", b"text\n", "the table 'table.csv' has a header but no rows. Add one row for each text."),
+        ("", b"text,id\nfine,1,2\n", "row 2 of 'table.csv' has 3 cells, but the header has 2."),
+        ("", b'text,id\n"fine,1\n', "is not valid CSV: unexpected end of data."),
+        ("", b"text,id\nfine \xff,1\n", "the file 'table.csv', which holds texts, is not in UTF-8 (line 2)."),
+        ("", b"text\n" + b"fine\n" * (64 * 64 + 1), "'table.csv' brings the texts of one request to more than 4,096,"),
+        (
+            "",
+            b"text\n" + b"\n" * 1_000_000,
+            "'table.csv' has 1,000,001 lines and separators; at most 1,000,000 are read.",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_answered(server: Running, query: str, body: bytes, said: str) -> None:
+    refused = server.post(f"/predict{query}", body, Content_Type="text/csv")
+    assert refused.status == (413 if "to more than" in said or "at most" in said else 400)
+    assert said in refused.json["error"]
+
+
+def test_no_cell_of_a_table_is_looked_for_as_a_file(server: Running, tmp_path: Path) -> None:
+    """An image column would otherwise tell a client which files there are."""
+    table = f"image,text\n{tmp_path},fine\n{__file__},dull\n"
+    rows = server.post("/predict", table.encode(), Content_Type="text/csv").json["predictions"]
+    assert [row["file"] for row in rows] == ["table.csv:2", "table.csv:3"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.answers.items import expand
+from tellapart.answers.items import expand, read_file
 from tellapart.errors import DataError, PictureError
 from tellapart.sources.arrays import array_picture_names, open_array_file, read_array_picture
 from tellapart.sources.reading import exists, is_picture_table, read_bytes
@@ -60,8 +60,24 @@ def test_a_folder_or_command_takes_all_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x-0000002.png", "y-0000000.png", "x.png", "other"])
 def test_what_is_not_there(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 4, 4), np.uint8))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         read_array_picture(str(tmp_path / "a.npz"), name)
+    assert caught.value.strerror == (
+        "the file has no such picture; there are x-0000000.png ... x-0000001.png, the rows of an array counted from 0"
+    )
+    with pytest.raises(PictureError, match="^the file has no such picture; there are x-0000000.png"):
+        read_file(str(tmp_path / "a.npz" / name))
+
+
+def test_of_many_arrays_the_first_are_named(tmp_path: Path) -> None:
+    stack = np.zeros((2, 4, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", **dict.fromkeys("abcde", stack), f=stack[:0])
+    np.savez(tmp_path / "b.npz", y=np.zeros(3))
+    named = ", ".join(f"{name}-0000000.png ... {name}-0000001.png" for name in "abc")
+    with pytest.raises(PictureError, match=f"there are {named}, and 2 more arrays, the rows"):
+        read_file(str(tmp_path / "a.npz" / "x.png"))
+    with pytest.raises(PictureError, match="^the file has no array of pictures$"):
+        read_file(str(tmp_path / "b.npz" / "x.png"))
 
 
 def test_a_damaged_file_is_a_bad_picture(tmp_path: Path) -> None:

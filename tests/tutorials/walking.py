@@ -209,8 +209,11 @@ class Walk:
         assert "error" not in answer, answer
 
     def _shell(self, line: str) -> str:
+        own = re.sub(
+            r"(^|\| )tellapart ", rf"\1{shlex.quote(sys.executable)} -m tellapart ", line
+        )  # not that of the PATH
         ended = subprocess.run(
-            ["bash", "-c", line], cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE
+            ["bash", "-c", own], cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         assert ended.returncode == 0, f"{line}\n{ended.stderr[-2000:]}"
         return ended.stdout

@@ -11,12 +11,16 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tellapart.cli.main import main
+from tellapart.data.augmentation import resolve
 from tellapart.data.examples import Entry
+from tellapart.data.listing import read_listing
 from tellapart.data.mask_targets import MaskFile
 from tellapart.data.targets import ClassName
 from tellapart.errors import SettingsError
-from tellapart.workflows.augment_grid import PictureGrid, parse_grid
-from tellapart.workflows.augment_sample import told_label
+from tellapart.reporter import Silent
+from tellapart.workflows.augment import write_sheet
+from tellapart.workflows.augment_grid import PictureGrid, grid_of_pictures, parse_grid
+from tellapart.workflows.augment_sample import View, told_label
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 
@@ -72,6 +76,27 @@ def test_a_setting_varies_pictures_of_a_folder(pictures: Path, tmp_path: Path) -
     assert code == 0, said
     sheet = np.asarray(Image.open(out)).astype(int)
     assert not (np.abs(sheet - BLUE).max(axis=2) < 3).any()
+
+
+def test_what_is_told_is_said_in_the_language_of_the_sheet_once(pictures: Path, tmp_path: Path) -> None:
+    """The settings word by word; titles, labels and values never."""
+    asked: list[str] = []
+
+    def say(text: str) -> str:
+        asked.append(text)
+        return text
+
+    listing, told = read_listing(pictures), ["As validation and test see them."]
+    for preset in ("none", "light"):
+        view, augmentation = View(size=64), resolve(preset)
+        grid, more = PictureGrid(1, 2), {"augmentation": augmentation, "view": view, "seed": 0, "say": say}
+        grid_of_pictures(listing, out=tmp_path / "grid.png", grid=grid, **more)
+    light = ["horizontal flip", "shift", "zoom", "brightness", "fill", "Drawn at random."]
+    assert asked == told + light
+    asked.clear()
+    write_sheet(pictures, out=tmp_path / "sheet.png", rows=1, columns=1, force=False, reporter=Silent(), **more)
+    heads = ["the picture", "validation and test", "training", "Augmentation: light"]
+    assert asked == [*heads, *light[:-1], "Network input 64 x 64.", "Drawn at random."]
 
 
 def test_grids() -> None:

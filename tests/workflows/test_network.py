@@ -34,6 +34,7 @@ def test_vgg_is_keras_with_its_last_block_trained(vgg: object) -> None:
         "GlobalAveragePooling2D",
         "Dense, softmax",
     ]
+    assert boxes[0].shape == "224 x 224 x 3"
     assert boxes[1].lines == "Conv2D 3 x 3, ReLU, Conv2D 3 x 3, ReLU, MaxPooling2D 2 x 2, stride 2"
     assert (boxes[5].shape, boxes[5].parameters) == ("7 x 7 x 512", 3 * 2_359_808)
 
@@ -69,6 +70,9 @@ def test_the_table_on_the_screen_and_as_json() -> None:
     told = CliRunner().invoke(main, ["network", "lenet5", "--set", "network.channels=1", "--classes", "10", "--json"])
     found = json.loads(told.output)
     assert (found["parameters"], found["layers"][0]["output"]) == (61_706, [28, 28, 6])
+    assert (found["size"], found["channels"]) == (32, 1)
+    grey = lay_out("lenet5", classes=10, changes={"network": {"channels": 1}})
+    assert boxes_of(grey)[0].shape == "32 x 32 x 1"
 
 
 def test_a_finished_run_has_its_own_classes(tiny_bytes: bytes, tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from tellapart.answers.formats import FORMAT_OF_EXTENSION
 from tellapart.decoding import UNKNOWN_FORMAT
 from tellapart.errors import DataError, MissingFormat, PictureError, StorageError
 from tellapart.sources.braces import expand_braces, is_pattern
-from tellapart.sources.reading import is_archive, is_array_file, is_picture_table, open_archive, read_bytes, split_path
+from tellapart.sources.reading import (
+    absent,
+    is_archive,
+    is_array_file,
+    is_picture_table,
+    open_archive,
+    read_bytes,
+    split_path,
+)
 from tellapart.sources.remote.addresses import is_remote
 from tellapart.storage import is_own
 
@@ -207,8 +215,8 @@ def read_file(path: str) -> bytes:
     """The bytes of one file that a user named. Raises: PictureError."""
     try:
         return read_bytes(path)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         more = "; of addresses, those of http and https are fetched" if "://" in path else ""
-        raise PictureError(f"no such file{more}") from None
+        raise PictureError(f"{absent(error)}{more}") from None
     except (OSError, ValueError) as error:
         raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tellapart.cli.asked_sheet import AskedSheet
 from tellapart.cli.reading import range_option, read_options, reading_options
 from tellapart.cli.tasks import TASK_HELP, TASKS
 
@@ -91,19 +92,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress and no warnings.")
 def command(
-    pictures: Path,
-    out: Path,
-    recipe: Path | None,
-    size: int | None,
-    rows: int,
-    columns: int,
-    seed: int,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-    task: TaskName | None,
-    grid: str | None,
-    **flags: Any,
+    grid: str | None, rows: int, columns: int, task: TaskName | None, quiet: bool, as_json: bool, **flags: Any
 ) -> None:
     """Draw what training will see of PICTURES (a folder with one folder a class, an archive of it, a table, or one picture with
     --grid) under augmentation.
@@ -112,44 +101,41 @@ def command(
     """
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
-    from tellapart.cli.sheets import said_on_sheets
 
     require("augment", "train")
+    told = read_options(flags, task=task)
+    given = {name: flags.pop(name) for name in ("pictures", "out", "recipe", "size", "seed", "force")}
+    changes = {name: value for name, value in flags.items() if value is not None}
+    asked = AskedSheet(**given, told=told, changes=changes, reporter=make_reporter(quiet=quiet))
+    if grid is None:
+        said, record = _draw_sheet(asked, rows, columns)
+    else:
+        from tellapart.cli.augment_grid import draw_grid
+
+        said, record = draw_grid(asked, grid)
+    click.echo(json.dumps(record, ensure_ascii=False) if as_json else said)
+
+
+def _draw_sheet(asked: AskedSheet, rows: int, columns: int) -> tuple[str, dict[str, Any]]:
+    """What to say of the sheet that was written, in words and as JSON. Raises: SettingsError, DataError, StorageError."""
+    from tellapart.cli.sheets import said_on_sheets
     from tellapart.data.augmentation import from_settings
     from tellapart.data.listing import read_listing
     from tellapart.workflows.augment import recipe_options, told_view, write_sheet
 
-    told = read_options(flags, task=task)
-    reporter = make_reporter(quiet=quiet)
-    if grid is not None:
-        from tellapart.cli.augment_grid import write_grid
-
-        write_grid(
-            pictures,
-            grid,
-            flags,
-            recipe,
-            told,
-            size,
-            out=out,
-            seed=seed,
-            force=force,
-            as_json=as_json,
-            reporter=reporter,
-        )
-        return
-    listing = read_listing(pictures, recipe_options(recipe, told) if recipe else told)
-    values, view, options = told_view(recipe, told, size, listing.task)
-    augmentation = from_settings(values | {name: value for name, value in flags.items() if value is not None})
+    recipe, told, reporter = asked.recipe, asked.told, asked.reporter
+    listing = read_listing(asked.pictures, recipe_options(recipe, told) if recipe else told)
+    values, view, options = told_view(recipe, told, asked.size, listing.task)
+    augmentation = from_settings({**values, **asked.changes})
     written = write_sheet(
-        pictures,
-        out=out,
+        asked.pictures,
+        out=asked.out,
         augmentation=augmentation,
         view=view,
         rows=rows,
         columns=columns,
-        seed=seed,
-        force=force,
+        seed=asked.seed,
+        force=asked.force,
         reporter=reporter,
         options=options,
         listing=listing,
@@ -157,13 +143,11 @@ def command(
     )
     for path, reason in written.unreadable:
         reporter.warn(f"{path} was passed over: {reason}.")
-    if as_json:
-        click.echo(json.dumps(_record(written, augmentation), ensure_ascii=False))
-        return
-    click.echo(
+    said = (
         f"{written.sheet}: {_counted(len(written.pictures), 'picture')} with {_counted(columns, 'variant')} each, "
         f"{written.width} x {written.height} pixels. Validation and test pictures are never varied."
     )
+    return said, _record(written, augmentation)
 
 
 def _record(written: WrittenSheet, augmentation: Augmentation) -> dict[str, Any]:

@@ -221,6 +221,8 @@ def _counts(counts: dict[str, dict[str, int]], pictures: Mapping[str, int] | Non
     """Pictures of each class by split; `pictures` by split, where one may be of several classes."""
     splits = list(counts)
     labels = list(dict.fromkeys(label for by_label in counts.values() for label in by_label))
+    if not splits:  # no picture can be read, which is said below
+        return []
     head = f"{'class':<30}" + "".join(f"{split or what:>12}" for split in splits)
     body = [
         f"{label[:29]:<30}" + "".join(f"{counts[split].get(label, 0):>12,}" for split in splits) for label in labels

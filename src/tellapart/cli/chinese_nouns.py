@@ -46,6 +46,12 @@ PROGRESS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"((?:[^\s,]+, )*[^\s,]+) or ([^\s,.]+)"), "{0} 或 {1}"),
     (re.compile(r"('[^']*')\shas\s([\d,]+)"), "{0} 有 {1}"),
     (re.compile(r"classes\s('[^']*'\shas\s.+)"), "类别 {0}"),
+    (re.compile(r"class\s('[^']*'\shas\s[\d,]+)"), "类别 {0}"),
+    (re.compile(r"row ([\d,]+)"), "第 {0} 行"),
+    (re.compile(r"([\d,]+) rows \(([\d, ]+\.\.\.)\)"), "{0} 行（{1}）"),
+    (re.compile(r"('[^']*') \(row ([\d,]+)\)"), "{0}（第 {1} 行）"),
+    (re.compile(r"('.+\))\sand\sothers"), "{0} 及其他"),
+    (re.compile(r"('[^']*'|--[\w-]+|[\d,]+) and ('[^']*'|--[\w-]+|[\d,]+)"), "{0} 和 {1}"),
     (re.compile(r"([A-Za-z][^()]*) \(([\d,]+)\)"), "{0} ({1})"),
 )
 _EPOCH = re.compile(r"epoch (\d+) of (\d+): ([^;]+); ([^;]+); (\S+) ([a-z]+)/s(?:, about (.+) left)?")
@@ -105,6 +111,8 @@ THINGS: Mapping[str, str] = {
     "colours": "颜色",
     "grey": "灰度",
     "yours": "您的",
+    "split": "划分",
+    "group": "分组",
     "class has": "个类别",
     "classes have": "个类别",
 }
@@ -118,7 +126,7 @@ BENDING: Mapping[str, str] = {
 }
 # What stands before a placeholder of what people type (a flag, a setting's name, what kind of name it is), and behind it.
 _BEFORE_TYPED = re.compile(
-    r"(--[a-z][a-z-]*[ =]|[\w.\]]==?|[\w.] = |/|"
+    r"(--(?:[a-z][a-z-]*[ =])?|[\w.\]]==?|[\w.] = |/|"
     r"\b(tellapart [a-z]+|task|class|column|setting|network|backbone|named|folder|file) )$"
 )
 _BEHIND_TYPED = re.compile(r"[/=]|\.[a-z]")

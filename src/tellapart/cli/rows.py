@@ -56,7 +56,7 @@ def _remark(told: str) -> str:
     """`  (why)`: a sentence of the table with its brackets, or one in them."""
     inner = told.strip()[1:-1]
     whole = said(told)
-    if not inner or (whole != told and not _WARNING.match(inner)):
+    if not inner or (whole.startswith("  （") and not _WARNING.match(inner)):
         return whole
     return f"  （{said(_WARNING.sub('Warning: ', inner))}）"
 

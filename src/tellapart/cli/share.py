@@ -21,5 +21,6 @@ class Share(click.ParamType[float]):
         except ValueError:
             found = math.nan
         if not 0 <= found <= 1:
-            self.fail(f"{value!r} is no share; give one such as 0.5% or 0.005.", param, ctx)
+            near = found if 1 < found <= 100 and not text.endswith("%") else 0.5  # 5 is meant as 5 %
+            self.fail(f"{value!r} is no share; give one such as {near:g}% or {near / 100:g}.", param, ctx)
         return found

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import itertools
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tellapart.cli.chinese_nouns import BENDING, NOUNS, PROGRESS, THINGS, Sentence, epoch_line, typed_places
+from tellapart.cli.chinese_rows import table_head, table_row, width
 
 MOST_DEPTH = 6  # sentences within sentences
 _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
@@ -33,14 +34,6 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is counted, by what Chinese counts it with, and what is left of such a number in the same sentence.
 _MEASURED = re.compile(r"(?:(?<=[\d,])( )个 ?|(?<=每)个)((?:测试|验证|训练)?(图片|文本))(?!文件|列|数组)")
 _LEFT = re.compile(r"(?<=[\d,]) 个(?=[，。；）]|$)")
-_GAPS = re.compile(r"( {2,})")
-_ROW = re.compile(r"(\S+(?: \S+)*)( +)(\S.*)")
-# Characters from which on rows tell something, as the commands lay them out; from one of them on for two models.
-_TOLD_FROM, _TWICE = frozenset((10, 12, 20, 25, 26, 34)), 26
-_WORD = re.compile("[A-Za-z]{3,}")
-_FROM_THE_LEFT = frozenset(
-    ("label", "looks like", "operators", "Output Shape", "settings", "what", "what may be wrong", "why")
-)  # columns
 
 
 def translate(text: str, depth: int = 0) -> str:
@@ -58,6 +51,8 @@ def _line(line: str, depth: int) -> str:
     known = _known()
     if (exact := known.exact.get(line)) is not None:
         return exact
+    if (whole := known.exact.get(f"{line}.")) is not None:  # a reason lacks its full stop
+        return whole.removesuffix("。")
     counted = _COUNTED.fullmatch(line)
     if counted is not None and counted[2] in NOUNS:
         return f"{counted[1]} {NOUNS[counted[2]]}"
@@ -70,21 +65,26 @@ def _line(line: str, depth: int) -> str:
     for pattern, chinese in PROGRESS:
         if (progress := pattern.fullmatch(line)) is not None:
             return chinese.format(*(translate(value, depth + 1) for value in progress.groups()))
-    if (head := _table_head(line)) is not None:
+    if (head := table_head(line, chinese_words())) is not None:
         return head
     if (filled := _filled(line, depth)) is not None:
         return filled
-    if (row := _table_row(line, depth)) is not None:
+    if (row := table_row(line, chinese_words(), lambda told: translate(told, depth + 1))) is not None:
         return row
     return _taken_apart(line, depth)
 
 
 def _filled(line: str, depth: int) -> str | None:
-    """The sentence that fits, with what was put in; None where there is none."""
+    """The sentence that fits, with what was put in; None where there is none. A reason may lack its full stop."""
     best = _best(_known().with_ends_of(line), line) if line else None
-    if best is None:
-        return None
-    sentence, values = best
+    if ". " in line and line[-1] not in ".:?!":
+        whole = _best(_known().with_ends_of(f"{line}."), f"{line}.")
+        if whole is not None and (best is None or whole[0].letters > best[0].letters):
+            return _with_values(*whole, depth).removesuffix("。")
+    return None if best is None else _with_values(*best, depth)
+
+
+def _with_values(sentence: Sentence, values: Sequence[str], depth: int) -> str:
     typed = typed_places(sentence.pieces)
     said = {
         place: value if number in typed else _put_in(value, depth)
@@ -117,6 +117,9 @@ def _taken_apart(line: str, depth: int) -> str:
     head, named, rest = line.partition(": ")
     if named and ": " in rest and (whole := _known().exact.get(rest.removesuffix("."))) is not None:
         return f"{translate(head, depth + 1)}：{whole}{'。' * rest.endswith('.')}"
+    told = _reason(line, depth) or _sentences(line, depth)
+    if told is not None:
+        return told
     for separator in _PARTS:
         parts = separator.split(line)
         if len(parts) > 1:
@@ -125,6 +128,38 @@ def _taken_apart(line: str, depth: int) -> str:
         if line.endswith(end) and (said := translate(line[:-1], depth + 1)) != line[:-1]:
             return said + chinese
     return _clauses(line, depth)
+
+
+def _reason(line: str, depth: int) -> str | None:
+    """A path, and why it cannot be read; None for another line."""
+    path, comma, reason = line.partition(", ")
+    said = (_known().exact.get(reason) or _filled(reason, depth)) if comma and " " not in path else None
+    return None if said is None else f"{path}，{said}"
+
+
+def _sentences(line: str, depth: int) -> str | None:
+    """Sentences of which several are one of the table's, and the others; None for another line."""
+    parts = _PARTS[1].split(line)[::2]
+    if "  " in line or not 2 < len(parts) <= _MOST_CLAUSES:
+        return None
+    for first, last in itertools.combinations(range(len(parts)), 2):
+        said = _whole(" ".join(parts[first : last + 1]), depth)
+        if said is not None:
+            others = (translate(" ".join(some), depth + 1) for some in (parts[:first], parts[last + 1 :]))
+            return _BETWEEN.sub("", f"{next(others)} {said} {next(others)}".strip())
+    return None
+
+
+def _whole(run: str, depth: int) -> str | None:
+    """Several sentences that are one of the table's, which may lack its full stop there; None for others."""
+    known = _known()
+    for told, end in ((run, ""), (run.removesuffix("."), "。" * run.endswith("."))):
+        if told in known.exact:
+            return f"{known.exact[told]}{end}"
+        best = _best(known.with_ends_of(told), told)
+        if best is not None and any(". " in piece for piece in best[0].pieces):
+            return _with_values(*best, depth) + end
+    return None
 
 
 def _clauses(line: str, depth: int, *, all_known: bool = False) -> str:
@@ -158,44 +193,6 @@ def _clause(run: str, depth: int, *, within: bool) -> str | None:
     return None if said is None or said == bare else f"，{said}" * comma or said
 
 
-def _table_head(line: str) -> str | None:
-    """The head of a table, whose columns are all words of ours; None for another line."""
-    words = chinese_words()
-    parts = _GAPS.split(line)
-    if len(parts) == 1 or not all(part in words for part in parts[::2]):
-        return None
-    said, ends = words[parts[0]], len(parts[0])
-    for gap, part in zip(parts[1::2], parts[2::2], strict=True):
-        ends += len(gap) + len(part)
-        first = ends - len(part) if part in _FROM_THE_LEFT else ends - _width(words[part])
-        said += " " * max(1, first - _width(said)) + words[part]
-    return said
-
-
-def _table_row(line: str, depth: int) -> str | None:
-    """A row that begins with a word of ours; None for another line.
-
-    A row of a table of classes begins with a name, which may be such a word: its figures begin elsewhere.
-    """
-    words = chinese_words()
-    row = _ROW.fullmatch(line)
-    if row is None or row.start(3) not in _TOLD_FROM:
-        return None
-    head = words.get(row[1])
-    if head is None and row[1].startswith("test ") and (figure := words.get(row[1].removeprefix("test "))):
-        head = f"测试{figure}"  # of info
-    if head is None:
-        return None
-    if _GAPS.search(row[3]) and (row.start(3) != _TWICE or _WORD.search(row[3])):
-        return None
-    return head + " " * max(1, row.start(3) - _width(head)) + translate(row[3], depth + 1)
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
     """Parts with what stands between them; columns stay below each other as far as two blanks are left."""
     said, wider = "", 0
@@ -205,7 +202,7 @@ def _columns(english: Sequence[str], chinese: Sequence[str]) -> str:
             wider -= len(one) - blanks
             said += " " * blanks
             continue
-        wider += _width(other) - len(one)
+        wider += width(other) - len(one)
         if one == "; " and _CHINESE.search(said):
             other = "；"
         elif one == " " and said.endswith(":") and _CHINESE.search(chinese[number + 1]):
@@ -287,7 +284,7 @@ def _known() -> _Known:
             letters = sum(len(_LETTERS.findall(piece)) for piece in literal)
             if letters >= _LEAST_LETTERS:
                 sentences.append(Sentence(literal, tuple(pieces[1::2]), other, letters))
-    sentences.sort(key=lambda sentence: -sentence.letters)
+    sentences.sort(key=lambda sentence: (-sentence.letters, -sum(map(len, sentence.pieces))))
     return _Known(exact, tuple(sentences))
 
 

@@ -51,7 +51,7 @@ def class_names(path: Path, others: Mapping[str, Array], labels: Sequence[Array]
 
     Nothing where there are none. Raises: DataError for fewer names than numbers, an empty name, or one that two classes have.
     """
-    if not labels or any(array.dtype.kind in "SU" for array in labels):
+    if not labels or any(array.dtype.kind not in "biuf" for array in labels):
         return (), ""
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in labels):
         raise DataError(

@@ -209,7 +209,7 @@ def _no_pictures(path: Path, file: ArrayFile) -> DataError:
             f"the array {flat!r} in {str(path)!r} has {width:,} numbers a row, and no height and width. Give it its shape and save "
             f"it again: array.reshape{shape}."
         )
-    found = ", ".join(f"{name or 'one'} {list(array.shape)}" for name, array in file.others.items()) or "none"
+    found = ", ".join(f"{name or 'one'} {list(array.shape)}" for name, array in file.others.items()) or "[]"
     return DataError(
         f"{str(path)!r} has no array of pictures; its arrays are: {found}. Pictures are [N, height, width] or "
         "[N, height, width, 3], their labels [N]: save them as x_train and y_train with numpy.savez."
@@ -218,9 +218,10 @@ def _no_pictures(path: Path, file: ArrayFile) -> DataError:
 
 def _no_labels(path: Path, name: str, file: ArrayFile, others: Mapping[str, Array]) -> DataError:
     count = len(file.pictures[name])
-    found = ", ".join(f"{other} {list(array.shape)}" for other, array in others.items()) or "none"
+    found = ", ".join(f"{other} {list(array.shape)}" for other, array in others.items())
+    beside = f"other arrays are {found}" if found else "there is no other array"
     what = f"the array {name!r} in {str(path)!r}" if name else repr(str(path))
     wanted = name.replace("x", "y").replace("images", "labels") if name else "a file of labels beside it"
     return DataError(
-        f"{what} holds {count:,} pictures, and no labels go with it: other arrays are {found}. Add {wanted} with {count:,} labels."
+        f"{what} holds {count:,} pictures, and no labels go with it: {beside}. Add {wanted} with {count:,} labels."
     )

@@ -164,20 +164,25 @@ def from_settings(values: Mapping[str, Any]) -> Augmentation:
     return resolve(**{"preset": "none", **values})
 
 
-def describe(augmentation: Augmentation) -> str:
-    """What is switched on, in words: `rotation 15, crop 0.7, fill mirror`; "" where nothing is."""
+def switched_on(augmentation: Augmentation) -> list[tuple[str, str]]:
+    """What is switched on, each as words and a value: ("rotation", "15"), ("quarter turns", "")."""
     off = Augmentation()
     shown = []
     for name in (*(one for one in RANGES if one != "fill_value"), "quarter_turns"):
         value = getattr(augmentation, name)
         if value != getattr(off, name):
-            shown.append(name.replace("_", " ") + ("" if value is True else f" {value:g}"))
+            shown.append((name.replace("_", " "), "" if value is True else f"{value:g}"))
     if augmentation.policy != "none":
-        shown.append(_POLICIES[augmentation.policy])
+        shown.append((_POLICIES[augmentation.policy], ""))
     if augmentation.policy != "none" or any(getattr(augmentation, name) for name in _FILLED):
         value = f" {augmentation.fill_value:g}" if augmentation.fill == "constant" else ""
-        shown.append(f"fill {augmentation.fill}{value}")
-    return ", ".join(shown)
+        shown.append(("fill", f"{augmentation.fill}{value}"))
+    return shown
+
+
+def describe(augmentation: Augmentation) -> str:
+    """The same as one text: `rotation 15, crop 0.7, fill mirror`; "" where nothing is."""
+    return ", ".join(f"{name} {value}".rstrip() for name, value in switched_on(augmentation))
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -96,6 +96,23 @@ def find_paths(cells: Cells) -> tuple[Cells, int, str]:
     return cells, place, cells.header[place] if headless else repr(cells.header[place])
 
 
+def find_texts(cells: Cells, name: str | None, option: str) -> int:
+    """The place of the column of texts: the one that `option` names, or the first by the usual names; no file is looked for.
+
+    Raises: DataError where there is none.
+    """
+    if name is not None:
+        return _place(cells, name, option)
+    names = [plain_name(header) for header in cells.header]
+    found = [names.index(usual) for usual in TEXT_NAMES if usual in names]
+    if not found:
+        raise DataError(
+            f"the table {str(cells.path)!r} has no column of texts that is called so; its columns are: {quoted_all(cells.header)}. "
+            f"Say which it is with {option}."
+        )
+    return found[0]
+
+
 @functools.lru_cache(maxsize=1024)
 def split_named(cell: str) -> Split | None:
     """The split that a cell, or a folder, says and nothing else: train, Validation, test_set, 训练集."""

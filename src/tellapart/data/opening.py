@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +46,12 @@ def open_table(path: Path, ignored: Counter[str], options: ReadOptions = _FOUND)
 
 def _open_text(path: Path, ignored: Counter[str], options: ReadOptions) -> Cells:
     read = read_text(path, table_bytes(path), options.encoding, _finder(path, options))
-    rows = Rows(read.text, NAMES)
+    return cells_of_text(path, read.text, ignored, notes=[read.note] if read.note else [])
+
+
+def cells_of_text(path: Path, text: str, ignored: Counter[str], *, notes: Sequence[str] = ()) -> Cells:
+    """A table of separated cells that is text already, wherever it came from; `path` is what it is called. Raises: DataError."""
+    rows = Rows(text, NAMES)
     with _csv_errors(path, rows):
         header = next(rows, [])
 
@@ -55,7 +60,7 @@ def _open_text(path: Path, ignored: Counter[str], options: ReadOptions) -> Cells
             for number, cells in enumerate(rows, start=2):
                 yield number, [taken_back(cell.strip()) for cell in cells]
 
-    notes = [read.note] if read.note else []
+    notes = list(notes)
     if rows.quotes_are_letters:
         notes.append(f"{path}: quotes are read as letters, since they are not set as in CSV.")
     return Cells(path, [taken_back(cell.strip()) for cell in header], below, ignored, notes=notes)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tellapart.drawing.lettering import Pen, Say, common_font, joined, wrapped
+from tellapart.drawing.lettering import Pen, Say, common_font, joined, listed, wrapped
 
 _PAPER, _INK, _GREY, _RULE = (250, 250, 248), (28, 30, 34), (112, 116, 122), (208, 208, 204)
 _MARGIN, _GAP, _DIVIDE = 28, 8, 32  # pixels; _DIVIDE between what is and what training draws
 _LEAST_CELL, _MOST_CELL = 112, 224  # smaller pictures are enlarged by whole pixels, larger ones reduced
 _TITLE, _TEXT = 24, 15  # letter heights in pixels
 _LINE = 22
+Settings = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +31,15 @@ class SheetRow:
     variants: list[NDArray[np.uint8]]  # each [S, S, 3]
 
 
-def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: str, size: int, say: Say = str) -> Image.Image:
-    """Draw rows of equal length; `settings` says in words what is switched on, `size` is S in pixels."""
+def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: Settings, size: int, say: Say = str) -> Image.Image:
+    """Draw rows of equal length; `settings` are what is switched on, in words, with its value; `size` is S in pixels."""
     heads, title = [say(text) for text in ("the picture", "validation and test", "training")], say(title)
     cell = min(_MOST_CELL, size * math.ceil(_LEAST_CELL / size))
     columns = len(rows[0].variants)
     width = 2 * _MARGIN + (2 + columns) * cell + columns * _GAP + _DIVIDE
     training = _MARGIN + 2 * cell + _GAP + _DIVIDE
     lefts = [_MARGIN, _MARGIN + cell + _GAP, *(training + number * (cell + _GAP) for number in range(columns))]
-    told = joined(map(say, _told(settings, size)))
+    told = joined(_told(settings, size, say))
     font = common_font([told, title, *heads, *(text for row in rows for text in (row.label, row.name))])
     inner = width - 2 * _MARGIN
     head = wrapped(told, _TEXT, font, inner)
@@ -57,10 +58,11 @@ def draw_sheet(rows: Sequence[SheetRow], *, title: str, settings: str, size: int
     return sheet
 
 
-def _told(settings: str, size: int) -> list[str]:
-    shown = f"{settings[:1].upper()}{settings[1:]}" or "Nothing is varied: training sees what validation sees"
-    mixed = ["Mixed pictures carry both classes' targets."] if "mixup" in settings or "cutmix" in settings else []
-    return [f"{shown}.", f"Network input {size} x {size}.", "Drawn at random.", *mixed]
+def _told(settings: Settings, size: int, say: Say) -> list[str]:
+    shown = listed(settings, say) if settings else say("Nothing is varied: training sees what validation sees.")
+    mixed = {"mixup", "cutmix"} & {name for name, _ in settings}
+    more = ["Mixed pictures carry both classes' targets."] if mixed else []
+    return [shown, *map(say, (f"Network input {size} x {size}.", "Drawn at random.", *more))]
 
 
 def _draw_row(sheet: Image.Image, pen: Pen, row: SheetRow, top: int, lefts: Sequence[int], cell: int) -> None:

@@ -90,6 +90,14 @@ def joined(sentences: Iterable[str]) -> str:
     return text
 
 
+def listed(settings: Iterable[tuple[str, str]], say: Say = str) -> str:
+    """A sentence of settings, each in words with its value, which stays as it is typed: `Rotation 15, fill mirror.`"""
+    said = [f"{say(name)} {value}".rstrip() for name, value in settings]
+    wide = any(letter >= _WIDE for one in said for letter in one)
+    text = ("，" if wide else ", ").join(said)
+    return f"{text[:1].upper()}{text[1:]}{'。' if wide else '.'}"
+
+
 def wrapped(text: str, height: int, font: str, width: int) -> list[str]:
     """The lines of a text of ours that fit `width` pixels: broken at blanks, and between letters of China, Japan and Korea."""
     letters = font_for(text, height, font)

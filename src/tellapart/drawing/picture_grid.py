@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tellapart.drawing.lettering import Pen, Say, common_font, joined, wrapped
+from tellapart.drawing.lettering import Pen, common_font, joined, wrapped
 
 _PAPER, _INK, _GREY = (250, 250, 248), (28, 30, 34), (112, 116, 122)
 _MARGIN, _GAP = 28, 12  # pixels
@@ -24,14 +24,13 @@ def draw_grid(
     columns: int,
     title: str,
     told: Sequence[str],
-    say: Say = str,
 ) -> Image.Image:
     """Square pictures [S, S, 3] of one size; `told` are the sentences under the title."""
     size = pictures[0].shape[0]
     cell = min(_MOST_CELL, size * math.ceil(_LEAST_CELL / size))
     rows = math.ceil(len(pictures) / columns)
     width = 2 * _MARGIN + columns * cell + (columns - 1) * _GAP
-    below = joined(map(say, told))
+    below = joined(told)
     font = common_font([title, below, *names])
     lines = wrapped(below, _TEXT, font, width - 2 * _MARGIN)
     top = _MARGIN + _TITLE + len(lines) * _LINE + 16

@@ -31,7 +31,7 @@ from tellapart.models.assembling import assemble
 from tellapart.models.catalog import BACKBONES, EmbeddedWeights, LastPooling
 from tellapart.models.kept_graph import GRAPHS, graph_file
 from tellapart.models.symmetry import TestTimeAugmentation
-from tellapart.models.weights import lookup_key
+from tellapart.models.weights import check_name, lookup_key
 from tellapart.preprocessing import Preprocessing
 from tellapart.storage import current_umask, storage_errors
 from tellapart.threads import settle_numpy
@@ -123,6 +123,8 @@ class PendingBackbone:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _start(self, kept: Kept | None) -> None:
+        if kept is None:
+            check_name(self._name)  # rather than by the export, which is waited for once all pictures were looked at
         with storage_errors(self._folder):
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(self._folder.parent)

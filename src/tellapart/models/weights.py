@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tellapart.errors import BackboneError, BackboneUnavailable, one_line
 from tellapart.models.catalog import BACKBONES, EMBEDDED, EmbeddedWeights, LastPooling, embedded_file
 from tellapart.models.hub import hub_client
+from tellapart.models.timm_names import is_written
 from tellapart.preprocessing import Interpolation, Preprocessing
 
 if TYPE_CHECKING:
@@ -81,15 +82,20 @@ def create_network(name: str, *, pretrained: bool = False, **settings: Any) -> n
     """timm's network of this name, with settings of its own such as num_classes=0. Raises: as `check_name`."""
     import timm
 
-    check_name(name)
+    _ask_timm(name)
     network: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
     return network
 
 
 def check_name(name: str) -> None:
-    """Of a catalogued name nothing is imported. Raises: BackboneError when timm has no such network; it suggests the nearest."""
-    if name in BACKBONES:
-        return
+    """Nothing is imported for a name that stands in timm's source. Raises: BackboneError when timm has no such network; it
+    suggests the nearest.
+    """
+    if name not in BACKBONES and not is_written(name):
+        _ask_timm(name)
+
+
+def _ask_timm(name: str) -> None:
     import timm
 
     base, _, tag = name.partition(".")

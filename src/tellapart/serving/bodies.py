@@ -107,8 +107,11 @@ def shown(value: Any) -> str:
 
 async def read_aside(read: Callable[..., Value], body: Sized, *further: Any) -> Value:
     """`read(body, *further)`, of a large body in another thread."""
-    if len(body) <= _LARGE:
-        return read(body, *further)
+    return read(body, *further) if len(body) <= _LARGE else await read_apart(read, body, *further)
+
+
+async def read_apart(read: Callable[..., Value], body: Sized, *further: Any) -> Value:
+    """`read(body, *further)` in another thread, where one is read at a time."""
     return await asyncio.get_running_loop().run_in_executor(_READER, read, body, *further)
 
 

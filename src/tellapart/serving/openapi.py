@@ -42,6 +42,12 @@ _QUERY = [
         "schema": {"type": "integer", "minimum": 1, "maximum": 999999, "default": 5},
     },
     {
+        "name": "text_column",
+        "in": "query",
+        "description": "Of a table of texts (text/csv, or a file named .csv): which column holds them, by its name or number.",
+        "schema": {"type": "string"},
+    },
+    {
         "name": "explain",
         "in": "query",
         "description": "Add a heatmap: of the most probable class, or of one box. A picture without such a box has none. "
@@ -109,6 +115,12 @@ def _plain() -> dict[str, Any]:
         "application/octet-stream": picture,
         "application/json": as_json,
         "text/plain": {"schema": said},
+        "text/csv": {
+            "schema": {
+                **said,
+                "description": "A table of texts in UTF-8, of a model that takes texts: each row is one.",
+            }
+        },
     }
     predict = _operation("What picture files show, or texts say.", "Predicted", _QUERY, content)
     text = {"type": "string"}

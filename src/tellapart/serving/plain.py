@@ -22,6 +22,7 @@ from tellapart.serving.pictures import Encoded, Picture
 from tellapart.serving.plain_options import check_able, read_box, read_flag, read_least, read_neighbours, read_top
 from tellapart.serving.refusals import NotAllowed, Overloaded, Refusal, Stopping, TooLarge
 from tellapart.serving.service import Reply, Service, ToExplain, told_aside
+from tellapart.serving.tables import with_rows
 from tellapart.serving.written import Sent, read_pictures
 from tellapart.texts.cleaning import as_utf8
 
@@ -77,7 +78,10 @@ class _PlainEndpoints:
             )
         self._service.admit()
         sent = await read_pictures(await read_body(request, self._limits), request)
-        most, count = self._service.batcher.limit * version.many, len(sent.data)
+        most = self._service.batcher.limit * version.many
+        if version.takes_texts:
+            sent = await with_rows(sent, request, most)
+        count = len(sent.data)
         if count > most:  # all of a request waits in the queue, or nothing
             raise TooLarge(
                 f"{count:,} files in one request; at most {most:,} are taken, as many as may wait (--queue). Send "

@@ -11,6 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from tellapart.data.splitting import SplitTerms
 from tellapart.settings.mirror import Part
 
+_MOST_VALIDATION = 0.9  # less than this share of what is train
+
 
 class KFoldSettings(Part):
     """Every picture tested once, by a network that has seen neither it nor a copy of it."""
@@ -26,7 +28,7 @@ class SplitSettings(Part):
 
     # Train, validation and test, such as 80/10/10; None: 70/10/20.
     shares: tuple[float, float, float] | None = None
-    validation: float | None = Field(None, gt=0, lt=0.9)  # of what is train: 5% or 0.05
+    validation: float | None = Field(None, gt=0, lt=_MOST_VALIDATION)  # of what is train: 5% or 0.05
     test_from: Literal["validation"] | None = None  # a fifth of the validation split that was given becomes the test
     seed: int | None = Field(None, ge=0, lt=2**32)  # None: the run's
     limit: int | None = Field(None, ge=2)  # so many pictures at most, drawn at random; None: all
@@ -53,11 +55,19 @@ class SplitSettings(Part):
     @field_validator("validation", mode="before")
     @classmethod
     def _a_share(cls, value: Any) -> Any:
-        if isinstance(value, str) and value.strip().endswith("%"):
-            try:
-                return float(value.strip().removesuffix("%")) / 100
-            except ValueError:
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%"))
+        except ValueError:
+            if text.endswith("%"):
                 raise ValueError("it is a share such as 5% or 0.05") from None
+            return value
+        if text.endswith("%"):
+            return number / 100
+        if 1 <= number < 100 * _MOST_VALIDATION:
+            raise ValueError(
+                f"it must be below {_MOST_VALIDATION:g}; {number:g} % is written {number:g}% or {number / 100:g}"
+            )
         return value
 
     @model_validator(mode="after")

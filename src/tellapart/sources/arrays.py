@@ -22,6 +22,7 @@ from tellapart.sources.array_values import Scale, as_pixels, find_scale
 from tellapart.sources.open_files import OpenFiles
 
 _MEMBER = re.compile(r"(?:(.+)-)?(\d+)\.png")
+_NAMED = 3  # arrays that a refusal names
 _FILES_KEPT = 16  # CIFAR-10 has six
 
 
@@ -36,17 +37,30 @@ class ArrayFile:
 
     def names(self, name: str) -> list[str]:
         """What the pictures of one array are called, row by row."""
-        prefix = f"{name}-" if name else ""
-        return [f"{prefix}{row:07d}.png" for row in range(len(self.pictures[name]))]
+        return [_member(name, row) for row in range(len(self.pictures[name]))]
 
     def picture(self, name: str, row: int) -> bytes:
-        """One picture as PNG. Raises: FileNotFoundError where there is no such row."""
+        """One picture as PNG. Raises: FileNotFoundError where there is no such row; it names those that there are."""
         stack = self.pictures.get(name)
         if stack is None or not 0 <= row < len(stack):
-            raise FileNotFoundError(errno.ENOENT, "the file has no such array or row")
+            raise FileNotFoundError(errno.ENOENT, self.said_absent())
         written = io.BytesIO()
         Image.fromarray(as_pixels(np.asarray(stack[row]), self.scale)).save(written, "PNG", compress_level=1)
         return written.getvalue()
+
+    def said_absent(self) -> str:
+        """What to say of a name that it has not: which there are, of the first arrays, and how they are counted."""
+        counts = [(name, len(stack)) for name, stack in self.pictures.items() if len(stack)]
+        named = ", ".join(f"{_member(one, 0)} ... {_member(one, count - 1)}" for one, count in counts[:_NAMED])
+        if not named:
+            return "the file has no array of pictures"
+        if len(counts) > _NAMED:
+            named = f"{named}, and {len(counts) - _NAMED} more arrays"
+        return f"the file has no such picture; there are {named}, the rows of an array counted from 0"
+
+
+def _member(array: str, row: int) -> str:
+    return f"{array}-{row:07d}.png" if array else f"{row:07d}.png"
 
 
 def open_array_file(path: str) -> ArrayFile:
@@ -58,7 +72,7 @@ def array_picture_names(path: str) -> list[str]:
     """What the pictures in a file are called, array by array. Raises: DataError where there are none; OSError."""
     file = open_array_file(path)
     if not file.pictures:
-        found = ", ".join(f"{name} {list(array.shape)}" for name, array in file.others.items()) or "none"
+        found = ", ".join(f"{name} {list(array.shape)}" for name, array in file.others.items()) or "[]"
         raise DataError(
             f"{path!r} has no array of pictures; its arrays are: {found}. Pictures are [N, height, width] or "
             "[N, height, width, 3]: save them so with numpy.savez."
@@ -69,10 +83,9 @@ def array_picture_names(path: str) -> list[str]:
 def read_array_picture(path: str, member: str) -> bytes:
     """The PNG of a picture in a file, by its name there. Raises: PictureError; FileNotFoundError where nothing has that name."""
     named = _MEMBER.fullmatch(member)
-    if named is None:
-        raise FileNotFoundError(errno.ENOENT, "the file has no such picture", f"{path}/{member}")
+    array, row = ("", -1) if named is None else (named[1] or "", int(named[2]))
     try:
-        return open_array_file(path).picture(named[1] or "", int(named[2]))
+        return open_array_file(path).picture(array, row)
     except DataError as error:
         raise PictureError(str(error)) from None
 

@@ -80,7 +80,7 @@ class ColumnFile:
         Raises: PictureError where there are none, FileNotFoundError where there is no such row.
         """
         if not 0 <= row < self.rows or len(self.pictures) != 1:
-            raise FileNotFoundError(errno.ENOENT, "the table has no such row")
+            raise FileNotFoundError(errno.ENOENT, _no_such_row(self.rows))
         part = bisect.bisect_right(self._starts, row) - 1
         value = self._part(part)[row - self._starts[part]].as_py()
         data = value.get("bytes") if isinstance(value, dict) else value
@@ -126,6 +126,14 @@ class ColumnFile:
 _OPEN_FILES = OpenFiles(ColumnFile, most=_PARTS_KEPT)
 
 
+def _no_such_row(rows: int) -> str:
+    if rows == 0:
+        return "the table has no such row"
+    return (
+        f"the table has no such row; there are {member_name(0, None)} ... {member_name(rows - 1, None)}, counted from 0"
+    )
+
+
 def member_name(row: int, path: str | None) -> str:
     """What a row's picture is called: its number, and the end of the path that it had."""
     ending = os.path.splitext(path or "")[1]
@@ -168,10 +176,8 @@ def picture_names(table: str) -> list[str]:
 def read_picture(table: str, member: str) -> bytes:
     """The bytes of a picture in a table, by its name there. Raises: PictureError; FileNotFoundError where no row has that name."""
     named = _MEMBER.fullmatch(member)
-    if named is None:
-        raise FileNotFoundError(errno.ENOENT, "the table has no such row", f"{table}/{member}")
     try:
-        return _OPEN_FILES.get(table).picture(int(named[1]))
+        return _OPEN_FILES.get(table).picture(-1 if named is None else int(named[1]))
     except PictureError:
         raise
     except (OSError, *DAMAGED) as error:

@@ -7,6 +7,7 @@ read again by whoever finds it there. Nothing is unpacked to disk, and no file s
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 import threading
@@ -23,6 +24,7 @@ TABLES = (".parquet", ".pq", ".arrow", ".feather")  # that may hold pictures
 _ARRAYS = (".npz", ".npy", "ubyte", "ubyte.gz", ".bin")  # how the names of files end that may hold arrays of pictures
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 NOT_READ = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
+_NAMED = 3  # members that a refusal names
 _MOST_OPEN = 1_000  # archives whose lists of members are kept
 
 _PathLike = str | os.PathLike[str]
@@ -174,9 +176,21 @@ def _read_member(archive: str, name: str) -> bytes:
         raise PictureError(str(error)) from None
     member = contents.find(name)
     if member is None:
-        raise FileNotFoundError(errno.ENOENT, "the archive has no such member", f"{archive}/{name}")
+        raise FileNotFoundError(errno.ENOENT, _no_such_member(contents), f"{archive}/{name}")
     _check_size(member.size)
     return contents.read(member)
+
+
+def _no_such_member(contents: Contents) -> str:
+    named = ", ".join(itertools.islice(contents.members, _NAMED))
+    if not named:
+        return "the archive has no such member"
+    return f"the archive has no such member; its first of {len(contents.members):,} are {named}"
+
+
+def absent(error: FileNotFoundError) -> str:
+    """What is not there, in words: a file of the system's, or, with what there is, the member of a file."""
+    return "no such file" if error.strerror in (None, os.strerror(errno.ENOENT)) else str(error.strerror)
 
 
 def _read_remote(path: _PathLike) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.bundle import TaskName
-from tellapart.data.augmentation import Augmentation, describe, resolve
-from tellapart.data.examples import Listing, ReadOptions
+from tellapart.data.augmentation import Augmentation, resolve, switched_on
+from tellapart.data.examples import Entry, Listing, ReadOptions
 from tellapart.data.listing import read_listing
+from tellapart.decoding import Decoded
 from tellapart.drawing.contact_sheet import SheetRow, draw_sheet
 from tellapart.drawing.lettering import Say
 from tellapart.drawing.png import write_png
@@ -121,37 +123,14 @@ def write_sheet(
     `force`.
     Raises: SettingsError, DataError, StorageError.
     """
-    if augmentation.mosaic:
-        raise SettingsError(
-            f"mosaic is {augmentation.mosaic:g}; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
-        )
+    _refuse_mosaic(augmentation)
     _check_limits(size=view.size, rows=rows, columns=columns)
     check_out(out, pictures, force=force)
-    listing = listing or read_listing(pictures, options)
-    if listing.entries and listing.entries[0].text is not None:
-        raise SettingsError(
-            f"{str(pictures)!r} holds texts, which are learned as they are: no sheet could show that. Give pictures."
-        )
-    for note in listing.notes:
-        reporter.say(note)
-    sampled, unreadable = sampled_pictures(listing, rows, seed, view)
-    if view.value_range is None:
-        tell_deep(sampled, reporter)
-    sampled = settled(listing, sampled)
-    if not sampled:
-        raise none_readable(pictures, unreadable)
-    with reporter.step("Drawing variants", len(sampled)) as advance:
-        drawn = []
-        for number, (entry, decoded) in enumerate(sampled):
-            drawn.append(
-                sheet_row(entry, decoded, augmentation, view, listing.classes, columns=columns, seed=(seed, number))
-            )
-            advance(1)
-    if augmentation.mixup or augmentation.cutmix:
-        drawn = _mixed(drawn, augmentation, seed)
-    changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
-    title = f"Augmentation: {augmentation.preset}{changed}"
-    sheet = draw_sheet(drawn, title=title, settings=describe(augmentation), size=view.size, say=say)
+    listing = _of_pictures(listing or read_listing(pictures, options), pictures)
+    sampled, unreadable = _sampled(listing, pictures, rows, seed, view, reporter)
+    drawn = _rows(sampled, listing.classes, augmentation, view, columns=columns, seed=seed, reporter=reporter)
+    settings = switched_on(augmentation)
+    sheet = draw_sheet(drawn, title=_title(augmentation), settings=settings, size=view.size, say=say)
     write_png(out, sheet)
     return WrittenSheet(
         sheet=out,
@@ -161,6 +140,61 @@ def write_sheet(
         labels=tuple(told_label(entry) for entry, _ in sampled),
         unreadable=tuple(unreadable),
     )
+
+
+def _refuse_mosaic(augmentation: Augmentation) -> None:
+    if augmentation.mosaic:
+        raise SettingsError(
+            f"mosaic is {augmentation.mosaic:g}; a mosaic takes boxes along, which a contact sheet does not show. Set it to 0."
+        )
+
+
+def _of_pictures(listing: Listing, pictures: Path) -> Listing:
+    """The listing itself. Raises: SettingsError where it is of texts."""
+    if listing.entries and listing.entries[0].text is not None:
+        raise SettingsError(
+            f"{str(pictures)!r} holds texts, which are learned as they are: no sheet could show that. Give pictures."
+        )
+    return listing
+
+
+def _sampled(
+    listing: Listing, pictures: Path, rows: int, seed: int, view: View, reporter: Reporter
+) -> tuple[list[tuple[Entry, Decoded]], list[tuple[Path, str]]]:
+    """Pictures for so many rows, and those that cannot be read. Raises: DataError where none can."""
+    for note in listing.notes:
+        reporter.say(note)
+    sampled, unreadable = sampled_pictures(listing, rows, seed, view)
+    if view.value_range is None:
+        tell_deep(sampled, reporter)
+    sampled = settled(listing, sampled)
+    if not sampled:
+        raise none_readable(pictures, unreadable)
+    return sampled, unreadable
+
+
+def _title(augmentation: Augmentation) -> str:
+    changed = "" if augmentation == resolve(augmentation.preset) else ", changed"
+    return f"Augmentation: {augmentation.preset}{changed}"
+
+
+def _rows(
+    sampled: Sequence[tuple[Entry, Decoded]],
+    classes: Sequence[str],
+    augmentation: Augmentation,
+    view: View,
+    *,
+    columns: int,
+    seed: int,
+    reporter: Reporter,
+) -> list[SheetRow]:
+    """A row a picture; mixed where the settings mix."""
+    drawn = []
+    with reporter.step("Drawing variants", len(sampled)) as advance:
+        for number, (entry, decoded) in enumerate(sampled):
+            drawn.append(sheet_row(entry, decoded, augmentation, view, classes, columns=columns, seed=(seed, number)))
+            advance(1)
+    return _mixed(drawn, augmentation, seed) if augmentation.mixup or augmentation.cutmix else drawn
 
 
 def _check_limits(**asked: int) -> None:

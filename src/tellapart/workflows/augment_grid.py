@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.augment import build_augmentation
-from tellapart.data.augmentation import Augmentation, describe
+from tellapart.data.augmentation import Augmentation, switched_on
 from tellapart.data.examples import Listing
-from tellapart.drawing.lettering import Say
+from tellapart.drawing.lettering import Say, listed
 from tellapart.drawing.picture_grid import draw_grid
 from tellapart.drawing.png import write_png
 from tellapart.errors import DataError, PictureError, SettingsError
@@ -61,7 +61,7 @@ def grid_of_variants(
     augment = build_augmentation(augmentation, size=view.size)
     source = _source(image, view)
     pixels = [augment(source, (seed, 0, number)) for number in range(grid.cells)]
-    return _written(out, pixels, [""] * grid.cells, grid, picture.name, describe(augmentation), say)
+    return _written(out, pixels, [""] * grid.cells, grid, picture.name, augmentation, say)
 
 
 def grid_of_pictures(
@@ -77,7 +77,7 @@ def grid_of_pictures(
     augment = build_augmentation(augmentation, size=view.size)
     pixels = [augment(_source(decoded.image, view), (seed, number, 0)) for number, (_, decoded) in enumerate(sampled)]
     labels = [told_label(entry) for entry, _ in sampled]
-    return _written(out, pixels, labels, grid, listing.source.name, describe(augmentation), say), unreadable
+    return _written(out, pixels, labels, grid, listing.source.name, augmentation, say), unreadable
 
 
 def _source(image: Image.Image, view: View) -> NDArray[np.uint8]:
@@ -95,11 +95,11 @@ def _written(
     names: Sequence[str],
     grid: PictureGrid,
     title: str,
-    settings: str,
+    augmentation: Augmentation,
     say: Say,
 ) -> Image.Image:
-    varied = [f"{settings[:1].upper()}{settings[1:]}.", "Drawn at random."]
-    told = varied if settings else ["As validation and test see them."]
-    sheet = draw_grid(pixels, names, columns=grid.columns, title=title, told=told, say=say)
+    settings = switched_on(augmentation)
+    told = [listed(settings, say), say("Drawn at random.")] if settings else [say("As validation and test see them.")]
+    sheet = draw_grid(pixels, names, columns=grid.columns, title=title, told=told)
     write_png(out, sheet)
     return sheet

@@ -87,26 +87,42 @@ def explain(
     Raises: SettingsError, ModelFileError, DataError, StorageError.
     """
     let_waiting_threads_sleep()
+    _tell_integers(opened, reporter)
+    told: dict[str, Any] = {"methods": methods, "layer": layer, "class_name": class_name, "out": out, "force": force}
+    told |= {"reporter": reporter, "tell": tell, "say": say}
+    if finds_boxes(opened):
+        return explain_boxes(opened, pictures, box=box or 1, **told)
+    if makes_masks(opened):
+        return explain_masks(opened, pictures, part=box or 1, **told)
+    if box is not None:
+        raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
+    return _explain_classes(opened, pictures, neighbours=neighbours, **told)
+
+
+def _tell_integers(opened: OpenRun, reporter: Reporter) -> None:
     compression = opened.manifest.compression
     if compression is not None and compression.integers:
         reporter.say(
             "The model computes in 8-bit integers. What is read from its file is of these; where weights are asked for gradients, "
             "heat is that of the network before, whose answers are nearly the same."
         )
-    told: dict[str, Any] = {
-        "methods": methods,
-        "layer": layer,
-        "class_name": class_name,
-        "out": out,
-        "force": force,
-        "say": say,
-    }
-    if finds_boxes(opened):
-        return explain_boxes(opened, pictures, box=box or 1, reporter=reporter, tell=tell, **told)
-    if makes_masks(opened):
-        return explain_masks(opened, pictures, part=box or 1, reporter=reporter, tell=tell, **told)
-    if box is not None:
-        raise SettingsError(f"--box {box} is given, but this model finds no boxes. Leave --box out.")
+
+
+def _explain_classes(
+    opened: OpenRun,
+    pictures: Sequence[str],
+    *,
+    neighbours: int,
+    methods: Sequence[str],
+    layer: str | None,
+    class_name: str | None,
+    out: Path | None,
+    force: bool,
+    reporter: Reporter,
+    tell: Callable[[Explained], None],
+    say: Say,
+) -> Explanation:
+    """Of a model that says of a whole picture what it is; each picture's most probable class where no other is named."""
     target = None if class_name is None else opened.class_index(class_name)
     chosen = _choose(opened, methods, layer, reporter)
     places = paths_with_files(pictures, out, force=force)

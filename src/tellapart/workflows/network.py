@@ -33,6 +33,7 @@ class LaidOut:
 
     name: str
     size: int  # pixels, side of a picture
+    channels: int  # of what the first layer is given: 3, or 1 of grey
     classes: int
     rows: tuple[Any, ...]  # of models/summary.py
     parameters: int
@@ -44,7 +45,13 @@ class LaidOut:
             {"name": row.name, "type": row.kind, "output": list(row.shape), "parameters": row.parameters}
             for row in self.rows
         ]
-        facts = {"name": self.name, "size": self.size, "classes": self.classes, "layers": rows}
+        facts = {
+            "name": self.name,
+            "size": self.size,
+            "channels": self.channels,
+            "classes": self.classes,
+            "layers": rows,
+        }
         return facts | {"parameters": self.parameters, "trained": self.trained}
 
 
@@ -75,7 +82,8 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
     rows = tuple(layer_table(network))
     whole, trained = totals(rows, network)
     name = settings.network.name if settings.strategy == "scratch" else settings.backbone
-    return LaidOut(name=name, size=network.size, classes=classes, rows=rows, parameters=whole, trained=trained)
+    shape = {"size": network.size, "channels": network.channels}
+    return LaidOut(name=name, **shape, classes=classes, rows=rows, parameters=whole, trained=trained)
 
 
 def draw(found: LaidOut, path: Path, say: Say = str) -> Path:
@@ -102,8 +110,8 @@ def draw(found: LaidOut, path: Path, say: Say = str) -> Path:
 
 def boxes_of(found: LaidOut) -> list[NetworkBox]:
     """A box for the picture, for each stage or block, and for each layer behind them, its activation in it."""
-    first = NetworkBox(title="picture", kind="picture", lines="", shape=f"{found.size} x {found.size}", parameters=0)
-    boxes = [first]
+    shape = f"{found.size} x {found.size} x {found.channels}"
+    boxes = [NetworkBox(title="picture", kind="picture", lines="", shape=shape, parameters=0)]
     for (stage, _), group in itertools.groupby(_keyed(found.rows), key=lambda one: one[0]):
         rows = [row for _, row in group]
         title = rows[0].kind if stage is None else f"block {stage + 1}"

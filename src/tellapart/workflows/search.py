@@ -145,8 +145,8 @@ def _settled(given: Mapping[str, Any], plan: SearchPlan) -> tuple[dict[str, Any]
             f"backbone is {settings.backbone}, and a search tries what is named. Give --try backbone=a,b,c, or one --backbone."
         )
     tried = (plan.space or {}).get("backbone")
-    for name in tried.values if isinstance(tried, TriedValues) else ():
-        check_name(str(name))
+    for name in tried.values if isinstance(tried, TriedValues) else (settings.backbone,):
+        check_name(str(name))  # before any picture is looked at
     told = settings.model_dump(mode="json", exclude_unset=True)
     whole = {name: told[name] for name in ("data", "labels", "weights", "reading") if told.get(name) is not None}
     return {**given, **whole}, settings

@@ -115,6 +115,17 @@ def test_a_name_that_nobody_knows_is_refused_before_any_is_tried(
         choose(shades, backbone="tf_efficientnet_lite0,nosuch")
 
 
+def test_so_is_the_only_one_before_any_picture_is_looked_at(
+    shades: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert execute(["train", str(shades), "--backbone", "nosuch", "--out", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(". ")[0] for line in said] == ["Error: timm has no network named 'nosuch'"]
+    assert not (tmp_path / "runs").exists()
+
+
 def test_none_that_can_be_had_is_told(there: list[str], shades: Path) -> None:  # noqa: F811
     with pytest.raises(
         BackboneError, match="none of the backbones could be tried; far_a: the weights cannot be downloaded."

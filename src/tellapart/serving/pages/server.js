@@ -64,6 +64,8 @@ export async function predict(file, model, more, signal) {
   const query = new URLSearchParams({ model, ...more });
   const patience = (more.explain ? LONG_PATIENCE : PATIENCE) + file.size / SLOWEST;
   const answer = await request(`predict?${query}`, { method: "POST", body: form({ file }), signal, patience });
+  const count = answer.predictions.length; // of a table one a row
+  if (count > 1) throw new Problem("page_bad_text", { more: ["page_bad_text_table", { count }] });
   return { ...answer.predictions[0], version: answer.version };
 }
 
