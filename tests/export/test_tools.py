@@ -87,6 +87,11 @@ def test_a_folder_of_tools_must_hold_the_tool(tmp_path: Path) -> None:
     assert str(caught.value).startswith(
         f"there is no {python}, which --tools promises for the tool litert. Make it with: python -m venv "
     )
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        ExportError, match=r"^--tools is \S+/file, a file; it must be a folder with an environment a tool"
+    ):
+        environment("litert", folder=tmp_path / "file", reporter=Silent())
 
 
 def stand_in(home: Path, says: str) -> None:

@@ -98,6 +98,10 @@ def environment(name: str, *, folder: Path | None, reporter: Reporter) -> Enviro
     home = folder / name if folder is not None else made_at(tool)
     if folder is None:
         make_ready(tool, home, reporter)
+    elif folder.is_file():
+        raise ExportError(
+            f"--tools is {folder}, a file; it must be a folder with an environment a tool, as {home} would be."
+        )
     python = python_of(home)
     if not python.is_file():
         raise ExportError(f"there is no {python}, which --tools promises for the tool {name}. {by_hand(tool, home)}")

@@ -78,12 +78,15 @@ def _int8_step(
     network: Int8, inputs: NDArray[np.uint8], before: Validated[Candidate], trial: _Trial, aware: Aware | None
 ) -> CompressionStep:
     left = len(network.candidates) - len(trial.spared)
-    taught = "" if aware is None else "; weights that have learned to be rounded"
+    # In one clause: what is done besides follows behind semicolons.
     told = (
-        f"8-bit integers: {left} of {counted(len(network.layers), 'layer')} with weights, ranges from "
-        f"{counted(len(inputs), 'training picture')}{taught}; {before.figure_name.replace('_', ' ')} on validation "
-        f"{100 * before.figure:.2f} % before, {100 * trial.figure:.2f} % after"
+        f"{left} of {counted(len(network.layers), 'layer')} with weights in 8-bit integers, with ranges from "
+        f"{counted(len(inputs), 'training picture')}, {before.figure_name.replace('_', ' ')} on validation "
+        f"{100 * before.figure:.2f} % before and {100 * trial.figure:.2f} % after"
     )
+    if aware is not None:
+        taught = "weights that have learned to be rounded"
+        told = f"{told}; {taught}"
     facts = {
         "layers": len(network.layers),
         "in_integers": left,
