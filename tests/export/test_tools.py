@@ -12,7 +12,7 @@ import pytest
 
 from tellapart.errors import ExportError
 from tellapart.export.table import FORMATS, OURS
-from tellapart.export.tools import TOOLS, Tool, by_hand, environment, made_at, make_ready, python_of
+from tellapart.export.tools import TOOLS, Tool, _run, by_hand, environment, made_at, make_ready, python_of
 from tellapart.reporter import Silent
 
 
@@ -67,6 +67,15 @@ def test_packages_that_cannot_be_had_leave_nothing_and_say_the_command(tmp_path:
         in message
     )
     assert not home.parent.exists()
+
+
+def test_what_a_converter_said_at_length_is_cut_between_words(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"could not be made: \.\.\. lengthy lengthy .* lengthy end\. Make it with"):
+        _run(
+            [sys.executable, "-c", "import sys; sys.exit('lengthy ' * 100 + 'end')"],
+            without_packages(tmp_path),
+            tmp_path / "bare",
+        )
 
 
 def test_a_python_that_is_too_new_is_told_before_anything_is_made(tmp_path: Path) -> None:
