@@ -154,7 +154,7 @@ def _rows(before: MeasuredSide, after: MeasuredSide, item: str) -> list[tuple[st
         row("megabytes", *(f"{one.megabytes:.1f}" for one in sides)),
         *([row("million multiply-adds", *(f"{one.macs / 1e6:,.0f}" for one in sides))] if before.macs else []),
         row(f"ms, one {item}", *(f"{one.milliseconds.one:.2f}" for one in sides)),
-        row(f"ms a {item} of 16", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
+        row(f"ms a {item} of {before.milliseconds.at_once}", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
     ]
     return rows
 

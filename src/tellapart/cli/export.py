@@ -143,7 +143,8 @@ def _told(result: ExportResult) -> list[str]:
     """The table, and what to know of each format."""
     name = figure_name(result.before.name)
     width = max(18, len(name))
-    lines = [f"{'format':<16}{name:<{width + 2}}{'flipped':>12}{'difference':>12}{'ms, 1':>9}{'ms, 16':>9}{'MB':>9}"]
+    many = f"ms, {16 if result.before.milliseconds is None else result.before.milliseconds.at_once}"
+    lines = [f"{'format':<16}{name:<{width + 2}}{'flipped':>12}{'difference':>12}{'ms, 1':>9}{many:>9}{'MB':>9}"]
     rows: list[tuple[str, Any, Any, float]] = [("model.onnx", result.before, None, result.before.megabytes)]
     rows += [(one.format, one.rated, one.change, one.megabytes) for one in result.exported]
     for said, rated, change, megabytes in rows:
