@@ -110,7 +110,8 @@ def _aware(work: Compressible, network: Int8, kept: Path | None) -> Aware:
     size, usual = work.run.preprocessing.size, AwareTerms()
     less = min(1.0, (_USUAL_SIZE / size) ** 2)  # of pictures of many pixels fewer fit into memory, and take as long
     inputs = _inputs(work, max(_FEWEST, round(less * _LEARNED_FROM)))
-    terms = replace(usual, batch=max(1, round(less * usual.batch)), seed=work.run.settings.seed)
+    batch = max(1, round(less * usual.batch))
+    terms = replace(usual, batch=batch, at_once=max(1, round(less * batch)), seed=work.run.settings.seed)
     if len(inputs) < 2:
         return Aware(network=work.network, before=0.0, after=0.0)
     with work.reporter.step("Learning to be rounded", batches_of(len(inputs), terms)) as advance:
