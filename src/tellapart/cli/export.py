@@ -12,6 +12,7 @@ import click
 
 from tellapart.cli.several import SeveralWords
 from tellapart.cli.share import Share
+from tellapart.cli.speaking import said as spoken
 from tellapart.cli.stopping import ended_as_by_ctrl_c
 from tellapart.reporter import counted, figure, figure_name, percent
 
@@ -124,7 +125,7 @@ def command(
             made_pictures=made_pictures,
         )
     click.echo(_listed(result) if as_json else "\n".join(_told(result)))
-    bad = [f"{name}: {error}" for name, error in result.failed]
+    bad = [f"{name}: {spoken(str(error))}" for name, error in result.failed]
     bad += [
         f"{one.format} is refused: {one.refused}. It is kept as {one.folder}." for one in result.exported if one.refused
     ]
