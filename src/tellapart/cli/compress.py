@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.share import Share
-from tellapart.cli.speaking import said_cell
+from tellapart.cli.speaking import said, said_cell
 from tellapart.cli.stopping import ended_as_by_ctrl_c
 from tellapart.reporter import counted, figure, figure_name, percent
 
@@ -122,7 +122,7 @@ def told(found: Compressed) -> list[str]:
             else f"{change.flipped:,} of {counted(change.of, 'answer')} are another ({percent(change.share)}){largest}."
         ),
         *_by_another_engine(found),
-        *(f"{step.kind:<9} {step.told}" for step in found.steps),
+        *(f"{step.kind:<9} {said(step.told)}" for step in found.steps),
         f"model     {found.run / 'model.onnx'}",
         f"results   {found.run}",
     ]

@@ -121,7 +121,8 @@ def _learned(network: bytes, inputs: NDArray[np.uint8]) -> dict[str, Range]:
 
 def at_once_of(inputs: NDArray[np.uint8]) -> int:
     """How many of inputs [n, S, S, 3] are looked at at once: all that flows is kept, of masks at 512 pixels 0.6 GB a picture."""
-    return max(1, BATCH * USUAL_SIZE**2 // max(USUAL_SIZE, *inputs.shape[1:3]) ** 2)
+    side: int = max(USUAL_SIZE, inputs.shape[1])
+    return max(1, BATCH * USUAL_SIZE**2 // (side * side))
 
 
 def _tensors(model: Any) -> list[str]:
