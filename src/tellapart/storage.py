@@ -48,6 +48,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot use {error.filename or path}: {reason}.") from error
 
 
+def check_room(folder: Path, size: int) -> None:
+    """Raises: StorageError where so many bytes do not fit into `folder`, which a library may have called a fault of a file."""
+    with storage_errors(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of `path` when it is whole, and vanishes when anything goes wrong before.

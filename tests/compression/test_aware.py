@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from tellapart.compression.aware import Aware, AwareTerms, batches_of, made_aware
 from tellapart.compression.int8 import Int8
@@ -64,6 +66,20 @@ def test_what_comes_out_is_a_float_network_of_the_same_kind(aware: tuple[Aware, 
     assert [tuple(one.dims) for one in before.initializer] == [tuple(one.dims) for one in after.initializer]
     images = pictures(8, seed=5)
     assert np.abs(answers(NETWORK, images) - answers(aware[0].network, images)).max() < 0.1
+
+
+def test_a_batch_in_parts_teaches_the_same(integers: Int8, aware: tuple[Aware, int]) -> None:
+    parts = made_aware(NETWORK, integers, pictures(48, seed=2), OnnxNetwork, replace(TERMS, at_once=3))
+    assert parts.before == pytest.approx(aware[0].before)
+    assert parts.after == pytest.approx(aware[0].after, rel=0.02)
+    start, whole, same = (
+        np.concatenate(
+            [numpy_helper.to_array(one).ravel() for one in onnx.load_model_from_string(network).graph.initializer]
+        )
+        for network in (NETWORK, aware[0].network, parts.network)
+    )
+    moved = np.abs(whole - start)
+    assert np.abs(same - whole).sum() < 0.05 * moved.sum()
 
 
 class Killed(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import onnx
 import pytest
 
 from tellapart.compression.cutting import cut_network
-from tellapart.errors import ModelFileError
+from tellapart.errors import ModelFileError, StorageError
+from tellapart.export.plain import folded
 from tellapart.runtime import Session
 
 from .made_networks import conv_network, pictures
@@ -37,6 +39,27 @@ def test_what_depends_on_no_picture_is_worked_out() -> None:
     assert "Concat" not in operators
     (found,), (wanted,) = (Session(one, source="one").run(images, ["embedding"]) for one in (network, unfolded))
     np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limit to the size of files")
+def test_a_disk_without_room_is_no_fault_of_the_network(tiny_bytes: bytes) -> None:
+    import resource
+    import signal
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1][1]))
+        with pytest.raises(
+            StorageError, match="^cannot use .*: the file would be larger than this system or its limits allow"
+        ):
+            cut_network(tiny_bytes, ("embedding",), pictures(1), source="a.onnx")
+        with pytest.raises(
+            StorageError, match="^cannot use .*: the file would be larger than this system or its limits allow"
+        ):
+            folded(onnx.load_model_from_string(tiny_bytes))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before[1])
+        signal.signal(signal.SIGXFSZ, before[0])
 
 
 def test_a_file_without_such_a_network_is_refused(tiny_bytes: bytes) -> None:

@@ -98,6 +98,34 @@ def test_a_pruning_goes_on_where_another_process_left_it(
     assert list(prune(subject(), nearly, whole=whole, done=[first, second])) == []  # so little is not worth a step
 
 
+def test_a_block_whose_channels_went_before_it_in_a_step_stays(
+    pictures: Tensor, run: Callable[[nn.Module], object]
+) -> None:
+    """As in the decoder of a U-Net, whose parts add nothing to what they take: conv1 thinner, conv2 left out did not fit."""
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU())
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4)
+    )
+    with torch.no_grad():
+        network[0].weight[16:], network[0].bias[16:] = network[0].weight[:16], network[0].bias[:16]  # type: ignore[union-attr, index, operator]
+        expected = network.eval()(pictures)
+    subject = PruningSubject(
+        network=network,
+        sample=pictures[:1],
+        run=run,
+        whole=("4",),
+        harm=lambda one: float((one.eval()(pictures) - expected).detach().square().mean()),
+    )
+    whole = sum(multiply_adds(network, pictures[:1]).values())
+    cuts = weigh_cuts(subject, share=0.5)[0]
+    kinds = [(one.kind, one.path) for one in choose_cuts(cuts, wanted=0.9 * whole)]
+    assert kinds.index(("channels", "0")) < kinds.index(("block", "1"))
+    step = next(prune(subject, PruningTerms(share=0.9, step=0.9, channels=0.5), whole=whole))
+    assert ("block", "1") not in [(one.kind, one.path) for one in step.cuts]
+    assert network(pictures).shape == (32, 4)
+
+
 def test_it_ends_where_nothing_is_left_that_could_go(pictures: Tensor) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 4)).eval()
     subject = PruningSubject(network=network, sample=pictures[:1], run=lambda one: one(pictures), harm=lambda one: 0.0)

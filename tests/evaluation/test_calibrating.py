@@ -113,7 +113,22 @@ def test_what_is_known_stays_where_too_few_could_choose_and_is_one_more_elsewher
     again = choose_calibration(logits, labels, None, with_biases=False, known=fitted.temperature)
     assert (again.method, again.temperature) == ("kept", fitted.temperature)
     wrong = choose_calibration(logits, labels, None, with_biases=False, known=20.0)
-    assert (wrong.method, wrong.temperature) == (fitted.method, fitted.temperature)
+    assert (wrong.method, wrong.temperature) == (fitted.method, pytest.approx(fitted.temperature, rel=0.3))
+
+
+def test_a_hundred_pictures_that_are_all_right_do_not_make_what_is_known_much_surer() -> None:
+    # Seen on cats and dogs: by 140 of 140 right 1.0, from 1,119 pictures, became 0.41, and the log loss 0.061 in place of 0.035.
+    labels = np.arange(140) % 2
+    logits = np.where(np.arange(2) == labels[:, None], 8.4, 0.0)
+    assert choose_calibration(logits, labels, None, with_biases=False).temperature < 1.2
+    for with_biases in (False, True):
+        found = choose_calibration(logits, labels, None, with_biases=with_biases, known=2.0)
+        assert 1.8 < found.temperature <= 2.0
+        np.testing.assert_allclose(found.losses, log_losses(logits / found.temperature, labels), rtol=0.05)
+    leaning = choose_calibration(*made(500, temperature=2.0, biases=(2.0, 0, 0)), None, with_biases=True, known=2.0)
+    assert leaning.method == "temperature and biases"
+    assert 1.0 < leaning.biases[1:].mean() - leaning.biases[0] < 2.5  # as the logits are, before they are divided
+    assert leaning.temperature == pytest.approx(2.0, rel=0.1)
 
 
 def test_none_is_refused_and_all_is_json() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tellapart.errors import ExportError
 from tellapart.export.table import FORMATS, OURS
-from tellapart.export.tools import TOOLS, Tool, by_hand, environment, made_at, make_ready, python_of
+from tellapart.export.tools import TOOLS, Tool, _run, by_hand, environment, made_at, make_ready, python_of
 from tellapart.reporter import Silent
 
 
@@ -69,6 +69,15 @@ def test_packages_that_cannot_be_had_leave_nothing_and_say_the_command(tmp_path:
     assert not home.parent.exists()
 
 
+def test_what_a_converter_said_at_length_is_cut_between_words(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"could not be made: \.\.\. lengthy lengthy .* lengthy end\. Make it with"):
+        _run(
+            [sys.executable, "-c", "import sys; sys.exit('lengthy ' * 100 + 'end')"],
+            without_packages(tmp_path),
+            tmp_path / "bare",
+        )
+
+
 def test_a_python_that_is_too_new_is_told_before_anything_is_made(tmp_path: Path) -> None:
     tool = replace(without_packages(tmp_path), newest=(3, 9))
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -87,6 +96,11 @@ def test_a_folder_of_tools_must_hold_the_tool(tmp_path: Path) -> None:
     assert str(caught.value).startswith(
         f"there is no {python}, which --tools promises for the tool litert. Make it with: python -m venv "
     )
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        ExportError, match=r"^--tools is \S+/file, a file; it must be a folder with an environment a tool"
+    ):
+        environment("litert", folder=tmp_path / "file", reporter=Silent())
 
 
 def stand_in(home: Path, says: str) -> None:

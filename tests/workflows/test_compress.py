@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from tellapart.bundle import open_model, read_manifest
+from tellapart.cli import speaking
 from tellapart.cli.compress import told
 from tellapart.cli.info import command as info
+from tellapart.cli.translating import translate
 from tellapart.compression.counting import heavy_layers
 from tellapart.compression.int8 import Int8
+from tellapart.compression.pruning import PruningStep
 from tellapart.errors import CompressionMissed, DataError, ExportError, ModelFileError, SettingsError, StorageError
 from tellapart.manifest import CompressionStep
 from tellapart.openvino_session import OpenVinoSession
@@ -33,6 +38,7 @@ from tellapart.workflows.compressing import concluding, integers
 from tellapart.workflows.compressing.compressible import open_compressible
 from tellapart.workflows.compressing.concluding import Compressed
 from tellapart.workflows.compressing.integers import by_harm, to_int8
+from tellapart.workflows.compressing.pruned import told_of
 from tellapart.workflows.compressing.refitting import with_own_classifier
 from tellapart.workflows.rating.asking import ask_split
 
@@ -47,6 +53,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def small(run: Path) -> Compressed:
     return compress(run, int8=True, most_lost=20, reporter=Silent(), out=run.parent / "small")
+
+
+class Idle(Silent):
+    """Of a command that must be refused before it does anything."""
+
+    def step(self, title: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        raise AssertionError(title)
 
 
 def left(folder: Path) -> list[str]:
@@ -106,7 +119,10 @@ def test_the_story_is_in_the_manifest(run: Path, small: Compressed) -> None:
     assert [step.kind for step in story.steps] == ["int8"]
     assert story.before.score.value == small.before.score.value
     assert story.steps[0].facts["pictures"] == 24
-    assert "of 3 layers with weights, ranges from 24 training pictures; accuracy on validation" in story.steps[0].told
+    assert (
+        "of 3 layers with weights in 8-bit integers, with ranges from 24 training pictures, accuracy on validation"
+        in story.steps[0].told
+    )
     assert read_manifest(run).compression is None
     assert "compression" not in read_manifest(run).model_dump_json()
 
@@ -138,7 +154,7 @@ def test_integers_are_tested_by_the_other_engine_too(small: Compressed) -> None:
     assert story.by_openvino.largest == pytest.approx(float(np.abs(found - usual).max()), abs=1e-5)
     assert small.as_json()["after"]["openvino"]["score"]["value"] == story.by_openvino.score.value
     engine = story.by_openvino.engine
-    assert any(line.startswith(f"Through {engine} ") and "of the same pictures; " in line for line in told(small))
+    assert any(line.startswith(f"Of the same pictures, through {engine}: ") for line in told(small))
     assert f"by {engine} " in CliRunner().invoke(info, [str(small.run)]).output
 
 
@@ -192,7 +208,8 @@ def test_weights_that_learn_to_be_rounded(run: Path, small: Compressed, tmp_path
     assert left(tmp_path) == ["a"]
     (step,) = found.steps
     assert step.facts["aware"]["distance_after"] < step.facts["aware"]["distance_before"]
-    assert "training pictures; weights that have learned to be rounded; accuracy on validation" in step.told
+    assert "training pictures, accuracy on validation" in step.told
+    assert " % after; weights that have learned to be rounded" in step.told
     assert read_manifest(found.run).compression.integers  # type: ignore[union-attr]
     assert found.after.macs == small.after.macs
     assert found.after.megabytes == pytest.approx(small.after.megabytes, abs=0.002)
@@ -250,6 +267,9 @@ def test_what_is_no_run_is_refused(run: Path, small: Compressed, tmp_path: Path)
         compress(small.run, int8=True, reporter=Silent(), out=tmp_path / "a")
     with pytest.raises(StorageError, match="is there already, and nothing is overwritten unasked"):
         compress(run, int8=True, reporter=Silent(), out=small.run)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot use .*: a part of the path is a file, not a folder"):
+        compress(run, int8=True, reporter=Idle(), out=tmp_path / "file" / "deep" / "a")
     broken = tmp_path / "broken"
     shutil.copytree(run, broken)
     (broken / "model.onnx").write_bytes(b"no model")
@@ -321,6 +341,29 @@ def test_the_report_and_info_tell_of_it(run: Path, small: Compressed) -> None:
     assert "made smaller" in shown
     assert "before that" in shown
     assert "made smaller" not in CliRunner().invoke(info, [str(run)]).output
+
+
+def test_the_table_in_chinese(small: Compressed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaking, "speaks_chinese", lambda: True)
+    cut = PruningStep(number=1, cuts=(), multiply_adds=1, saved=0.2, harm=0.0)
+    steps = [small.steps[0].told, f"{small.steps[0].told}; weights that have learned to be rounded"]
+    steps += [
+        told_of([cut], 0.2, taught=taught, heard=heard)
+        for taught, heard in ((False, True), (True, True), (True, False))
+    ]
+    steps += [f"{one}; its classifier fitted anew (log loss 0.030, then 0.010)" for one in steps]
+    steps.append("learned from tf_efficientnet_lite0 (probe), by the training pictures")
+    every = replace(small, steps=tuple(CompressionStep(kind="distilled", told=one) for one in steps))
+    lines = [translate(line) for line in told(every)]
+    assert [
+        line
+        for line in lines[:-2]
+        if re.search("[a-z]{3,}", re.sub("distilled|tf_efficientnet_lite0|probe|OpenVINO|Runtime", "", line))
+    ] == []
+    head, *rows = (line for line in lines[:8] if "（" not in line)
+    assert {len(line.encode("gb18030")) for line in rows} == {
+        len(head.encode("gb18030"))
+    }  # a Chinese letter has two columns
 
 
 def test_the_table_on_the_screen(small: Compressed) -> None:

@@ -98,6 +98,22 @@ NOUNS: Mapping[str, str] = {
     "parts": "个部分",
     "CPU": "个 CPU",
     "CPUs": "个 CPU",
+    "layer": "层",
+    "layers": "层",
+    "answer": "个回答",
+    "answers": "个回答",
+    "original": "张原图",
+    "originals": "张原图",
+    **{
+        f"{split} {noun}": told
+        for split, chinese in (("test", "测试"), ("training", "训练"))
+        for noun, told in (
+            ("picture", f"张{chinese}图片"),
+            ("pictures", f"张{chinese}图片"),
+            ("text", f"条{chinese}文本"),
+            ("texts", f"条{chinese}文本"),
+        )
+    },
 }
 # Alone, as what is told about.
 THINGS: Mapping[str, str] = {
@@ -106,6 +122,7 @@ THINGS: Mapping[str, str] = {
     **dict.fromkeys(("box", "boxes"), "框"),
     **dict.fromkeys(("mask", "masks"), "掩码"),
     **dict.fromkeys(("label", "labels"), "标签"),
+    **dict.fromkeys(("accuracy", "Accuracy"), "准确率"),
     "exactly": "完全",
     "nearly": "几乎",
     "colours": "颜色",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tellapart.cli.share import Share
+from tellapart.cli.speaking import said, said_cell
 from tellapart.cli.stopping import ended_as_by_ctrl_c
 from tellapart.reporter import counted, figure, figure_name, percent
 
@@ -101,9 +102,10 @@ def command(
 
 def told(found: Compressed) -> list[str]:
     """Before and after in columns, what changed, and where it lies."""
-    rows = [("", "before", "after"), *_rows(found.before, found.after, found.item)]
-    widths = [max(len(row[at]) for row in rows) for at in range(3)]
-    lines = [f"{name:<{widths[0]}}  {one:>{widths[1]}}  {other:>{widths[2]}}" for name, one, other in rows]
+    rows = _rows(found.before, found.after, found.item)
+    names, one, other = (max(len(row[at]) for row in rows) for at in range(3))
+    head = f"{'':<{names}}  {said_cell('before', one, right=True)}  {said_cell('after', other, right=True)}"
+    lines = [head, *(f"{said_cell(name, names)}  {first:>{one}}  {second:>{other}}" for name, first, second in rows)]
     change, score = found.change, found.change.score
     low, high = score.low or 0.0, score.high or 0.0
     largest = "" if change.largest is None else f"; no probability differs by more than {change.largest:.3f}"
@@ -115,11 +117,12 @@ def told(found: Compressed) -> list[str]:
             f"{100 * score.value:+.2f} points (95 %: {100 * low:+.2f} to {100 * high:+.2f})."
         ),
         (
-            f"{change.flipped:,} of {counted(change.of, 'answer')} {'is' if change.flipped == 1 else 'are'} another "
-            f"({percent(change.share)}){largest}."
+            f"{change.flipped:,} of {counted(change.of, 'answer')} is another ({percent(change.share)}){largest}."
+            if change.flipped == 1
+            else f"{change.flipped:,} of {counted(change.of, 'answer')} are another ({percent(change.share)}){largest}."
         ),
         *_by_another_engine(found),
-        *(f"{step.kind:<9} {step.told}" for step in found.steps),
+        *(f"{step.kind:<9} {said(step.told)}" for step in found.steps),
         f"model     {found.run / 'model.onnx'}",
         f"results   {found.run}",
     ]
@@ -130,8 +133,9 @@ def _by_another_engine(found: Compressed) -> list[str]:
     if other is None:
         return []
     told = figure(found.after.name, other.score.value, other.score.low, other.score.high)
-    changed = f"{counted(other.flipped, 'answer')} {'is' if other.flipped == 1 else 'are'} not ONNX Runtime's"
-    return [f"Through {other.engine} {told} of the same pictures; {changed}."]
+    changed = counted(other.flipped, "answer")
+    changed = f"{changed} is not ONNX Runtime's" if other.flipped == 1 else f"{changed} are not ONNX Runtime's"
+    return [f"Of the same pictures, through {other.engine}: {told}; {changed}."]
 
 
 def _rows(before: MeasuredSide, after: MeasuredSide, item: str) -> list[tuple[str, str, str]]:
@@ -150,7 +154,7 @@ def _rows(before: MeasuredSide, after: MeasuredSide, item: str) -> list[tuple[st
         row("megabytes", *(f"{one.megabytes:.1f}" for one in sides)),
         *([row("million multiply-adds", *(f"{one.macs / 1e6:,.0f}" for one in sides))] if before.macs else []),
         row(f"ms, one {item}", *(f"{one.milliseconds.one:.2f}" for one in sides)),
-        row(f"ms a {item} of 16", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
+        row(f"ms a {item} of {before.milliseconds.at_once}", *(f"{one.milliseconds.sixteen:.2f}" for one in sides)),
     ]
     return rows
 

@@ -12,6 +12,7 @@ import click
 
 from tellapart.cli.several import SeveralWords
 from tellapart.cli.share import Share
+from tellapart.cli.speaking import said as spoken
 from tellapart.cli.stopping import ended_as_by_ctrl_c
 from tellapart.reporter import counted, figure, figure_name, percent
 
@@ -124,7 +125,7 @@ def command(
             made_pictures=made_pictures,
         )
     click.echo(_listed(result) if as_json else "\n".join(_told(result)))
-    bad = [f"{name}: {error}" for name, error in result.failed]
+    bad = [f"{name}: {spoken(str(error))}" for name, error in result.failed]
     bad += [
         f"{one.format} is refused: {one.refused}. It is kept as {one.folder}." for one in result.exported if one.refused
     ]
@@ -143,7 +144,8 @@ def _told(result: ExportResult) -> list[str]:
     """The table, and what to know of each format."""
     name = figure_name(result.before.name)
     width = max(18, len(name))
-    lines = [f"{'format':<16}{name:<{width + 2}}{'flipped':>12}{'difference':>12}{'ms, 1':>9}{'ms, 16':>9}{'MB':>9}"]
+    many = f"ms, {16 if result.before.milliseconds is None else result.before.milliseconds.at_once}"
+    lines = [f"{'format':<16}{name:<{width + 2}}{'flipped':>12}{'difference':>12}{'ms, 1':>9}{many:>9}{'MB':>9}"]
     rows: list[tuple[str, Any, Any, float]] = [("model.onnx", result.before, None, result.before.megabytes)]
     rows += [(one.format, one.rated, one.change, one.megabytes) for one in result.exported]
     for said, rated, change, megabytes in rows:

@@ -121,13 +121,16 @@ def said_word(word: str) -> str:
     return chinese_words().get(word, word) if speaks_chinese() else word
 
 
-def said_cell(word: str, columns: int, *, of: str = "") -> str:
-    """A word of ours in a column of names or figures, over so many columns of the terminal, where a Chinese letter takes two.
+def said_cell(word: str, columns: int, *, of: str = "", right: bool = False) -> str:
+    """A word of ours in a column of names or, at the `right` of it, figures, over so many columns of the terminal.
+
+    There a Chinese letter takes two.
 
     A line is never translated for such a word, which is a name of somebody's as well: `of` says which of ours it is.
     """
     told = said_word(f"{of}: {word}").removeprefix(f"{of}: ") if of else said_word(word)
-    return told + " " * (columns - sum(1 + (ord(letter) > 0x2000) for letter in told))
+    blanks = " " * (columns - sum(1 + (ord(letter) > 0x2000) for letter in told))
+    return blanks + told if right else told + blanks
 
 
 def helped(command: click.Command) -> click.Command:

@@ -22,7 +22,7 @@ _LEAST_LETTERS = 5  # that a sentence with placeholders must have of its own
 _LONGEST = 4_000  # characters of a line that is looked at
 _PLACE = re.compile(r"(?<!\{)\{(\w*)\}(?!\})")  # {0}, and {} or {they} of a sentence that is filled in later
 _LETTERS = re.compile(r"[A-Za-z]")
-_COUNTED = re.compile(r"([\d,]+) ([a-z-]+)")
+_COUNTED = re.compile(r"([\d,]+) ([A-Za-z-]+(?: [a-z]+)?)")
 _BETWEEN = re.compile(
     r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\x20{1,2}(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])"
 )

@@ -39,6 +39,7 @@ class AwareTerms:
 
     epochs: int = 3
     batch: int = 16
+    at_once: int = 16  # of a batch; what flows is kept for the way back, of masks at 512 pixels 2 GB a picture
     rate: float = 1e-3  # of a tensor's root mean square, at the beginning; it falls along half a cosine
     seed: int = 0
 
@@ -111,11 +112,12 @@ class _Learning:
     def epoch(self, advance: Callable[[int], None] | None) -> None:
         """One over the pictures; the rate falls along half a cosine over all of them."""
         step = self.epochs * self.lesson.steps
-        for loss in self.lesson.epoch():
+        for losses in self.lesson.epoch():
             for group in self._optimizer.param_groups:
                 group["lr"] = group["first_rate"] * 0.5 * (1 + math.cos(math.pi * step / self._steps))
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            for loss in losses:
+                loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             step += 1
             if advance is not None:
@@ -161,36 +163,38 @@ class _Lesson:
         inputs: NDArray[np.uint8],
         terms: AwareTerms,
     ) -> None:
-        self._module, self._teacher, self._inputs, self._batch = module, teacher, inputs, terms.batch
+        self._module, self._teacher, self._inputs = module, teacher, inputs
+        self._batch, self._at_once = terms.batch, min(terms.batch, terms.at_once)
         self.random = random
         order = random.permutation(len(inputs))
         held_out = _held_out(len(inputs))
         self._judged, self._rows = np.sort(order[:held_out]), order[held_out:]
-        self._wanted = [self._says(part) for part in self._parts(self._judged)]
+        self._wanted = [self._says(part) for part in _parts(self._judged, self._at_once)]
         # How much each output varies; a distance of 1 is that of who always says the mean.
         self._spread = [torch.cat(one).var(correction=0).clamp_min(1e-12) for one in zip(*self._wanted, strict=True)]
 
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
-        return len(self._parts(self._rows))
+        return len(_parts(self._rows, self._batch))
 
-    def epoch(self) -> Iterator[Tensor]:
-        """The loss of each batch, in an order of its own."""
-        for part in self._parts(self.random.permutation(self._rows)):
-            yield self._loss(part, self._says(part))
+    def epoch(self) -> Iterator[Iterator[Tensor]]:
+        """Of each batch, in an order of its own, the losses that add up to its own."""
+        for batch in _parts(self.random.permutation(self._rows), self._batch):
+            yield self._losses(batch)
+
+    def _losses(self, batch: NDArray[np.int64]) -> Iterator[Tensor]:
+        for part in _parts(batch, self._at_once):
+            yield self._loss(part, self._says(part)) * (len(part) / len(batch))
 
     def distance(self) -> float:
         """Of the pictures that are not learned from."""
         with torch.no_grad():
             losses = [
                 float(self._loss(part, wanted)) * len(part)
-                for part, wanted in zip(self._parts(self._judged), self._wanted, strict=True)
+                for part, wanted in zip(_parts(self._judged, self._at_once), self._wanted, strict=True)
             ]
         return sum(losses) / len(self._judged)
-
-    def _parts(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        return [rows[at : at + self._batch] for at in range(0, len(rows), self._batch)]
 
     def _says(self, rows: NDArray[np.int64]) -> list[Tensor]:
         return [torch.from_numpy(one) for one in self._teacher.run(self._inputs[rows], self._module.outputs)]
@@ -202,6 +206,10 @@ class _Lesson:
             for one, other, spread in zip(found, wanted, self._spread, strict=True)
         ]
         return torch.stack(parts).sum()
+
+
+def _parts(rows: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    return [rows[at : at + count] for at in range(0, len(rows), count)]
 
 
 def _weights(network: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import ModelFileError
 from tellapart.runtime import Session
+from tellapart.storage import check_room
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -92,7 +93,7 @@ def _names(item: Any) -> list[str]:
 
 
 def _folded(model: bytes, source: str) -> bytes:
-    """The same by ONNX Runtime's own simplifications, those that any runtime understands."""
+    """The same by ONNX Runtime's own simplifications, those that any runtime understands. Raises: ModelFileError, StorageError."""
     import onnxruntime
 
     with tempfile.TemporaryDirectory() as folder:
@@ -104,6 +105,7 @@ def _folded(model: bytes, source: str) -> bytes:
             onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         # ONNX Runtime raises a dozen classes of its own for a graph that it cannot load.
         except Exception as error:
+            check_room(Path(tempfile.gettempdir()), len(model))
             reason = " ".join(str(error).split())[:200]
             raise ModelFileError(f"the network in {source} cannot be simplified ({reason}). Train it again.") from None
         return Path(options.optimized_model_filepath).read_bytes()

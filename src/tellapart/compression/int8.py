@@ -23,6 +23,7 @@ from tellapart.threads import in_order
 Range: TypeAlias = tuple[np.float32, np.float32]
 
 PICTURES = 128  # from which ranges are learned
+USUAL_SIZE = 224  # pixels of a side; of larger pictures fewer are looked at at once
 _CHEAP = 0.02  # of all weights, and of all MACs, that the last layers may have to stay float32
 # Between the layers that cost, what can hand on integers as they are; the others compute in float32.
 _OPERATORS = (*HEAVY, "Add", "Mul", "Clip", "Relu", "MaxPool", "AveragePool", "Concat", "Resize", "Pad")
@@ -105,16 +106,23 @@ def _learned(network: bytes, inputs: NDArray[np.uint8]) -> dict[str, Range]:
             model.graph.node.append(onnx.helper.make_node(operator, [name], [outputs[-1]], keepdims=0))
     model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in outputs)
     session = Session(model.SerializeToString(), source="the network")
-    starts = range(0, len(inputs), BATCH)
+    at_once = at_once_of(inputs)
+    starts = range(0, len(inputs), at_once)
     seen = in_order(
         starts,
-        lambda at: np.array(session.run(np.asarray(inputs[at : at + BATCH]), outputs), dtype=np.float32),
+        lambda at: np.array(session.run(np.asarray(inputs[at : at + at_once]), outputs), dtype=np.float32),
         workers=cores(),
         name="ranges",
     )
     found = np.stack(list(seen)).reshape(len(starts), len(names), 2)
     least, most = found[:, :, 0].min(axis=0), found[:, :, 1].max(axis=0)
     return {name: (low, high) for name, low, high in zip(names, least, most, strict=True)}
+
+
+def at_once_of(inputs: NDArray[np.uint8]) -> int:
+    """How many of inputs [n, S, S, 3] are looked at at once: all that flows is kept, of masks at 512 pixels 0.6 GB a picture."""
+    side: int = max(USUAL_SIZE, inputs.shape[1])
+    return max(1, BATCH * USUAL_SIZE**2 // (side * side))
 
 
 def _tensors(model: Any) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tellapart.compression.blocks import removable_blocks
+from tellapart.compression.channels import Moments
 from tellapart.compression.costs import multiply_adds
 from tellapart.compression.norms import align_norms, norm_statistics
 from tellapart.compression.reconstructing import reconstruct
@@ -62,19 +64,7 @@ def prune(
         if not taken:
             return
         before = norm_statistics(network, subject.run)
-        for one in taken:
-            groups = groups_of(subject) if one.kind == "channels" else ()  # a block that has gone may have been in one
-            if one.kind == "block" or any(group.root == one.path for group in groups):
-                cut(
-                    network,
-                    subject.sample,
-                    kind=one.kind,
-                    path=one.path,
-                    keep=one.keep,
-                    groups=groups,
-                    moments=moments,
-                    traced=subject.traced and subject.traced(network),
-                )
+        taken = tuple(one for one in taken if _cut_if_there(subject, one, moments))
         align_norms(network, before, subject.run)
         if subject.original is not None:
             reconstruct(network, subject.original, subject.run, subject.sample)
@@ -82,6 +72,25 @@ def prune(
         yield PruningStep(
             number=number, cuts=taken, multiply_adds=after, saved=1 - after / whole, harm=subject.harm(network)
         )
+
+
+def _cut_if_there(subject: PruningSubject, one: Cut, moments: Moments) -> bool:
+    """Make one cut of a step, where those before it have left its channels, or a block that still gives what it takes."""
+    groups = groups_of(subject) if one.kind == "channels" else ()
+    there = [group.root for group in groups]
+    if one.path not in (there if one.kind == "channels" else removable_blocks(subject.network, subject.sample)):
+        return False
+    cut(
+        subject.network,
+        subject.sample,
+        kind=one.kind,
+        path=one.path,
+        keep=one.keep,
+        groups=groups,
+        moments=moments,
+        traced=subject.traced and subject.traced(subject.network),
+    )
+    return True
 
 
 def choose_cuts(cuts: Sequence[Cut], *, wanted: float) -> tuple[Cut, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.calibration import check_some, fit_class_biases, fit_temperature, softmax
+from tellapart.evaluation.calibration import NEAR, USUAL, check_some, fit_class_biases, fit_temperature, softmax
 from tellapart.evaluation.intervals import Groups, group_numbers
 
 Doubles = NDArray[np.float64]
@@ -63,17 +63,18 @@ def choose_calibration(
     whole, in ten folds (of very many classes in fewer). What is simpler wins a tie, so what is taken is never worse than the
     logits as they are on the pictures that it is judged by. Fewer than 50 pictures cannot choose: one that is wrong would
     decide all. Of so few the last of the three that is allowed is fitted, and the priors of calibration.py keep it in bounds.
-    `known` is a temperature that was found for these logits before, by more pictures perhaps: it is one more to choose, and
-    what so few pictures leave as it is.
+    `known` is a temperature that was found for nearly these logits before, by more pictures perhaps: it stands in the place of
+    nothing, others are looked for near it, and it is what so few pictures leave as it is. A hundred pictures that are all told
+    right would else make every later probability 0 or 1, though a thousand said otherwise before.
     Raises: DataError without pictures.
     """
     check_some(labels)
-    fits: dict[Method, Fit] = {"none": _nothing}
-    if known is not None:
-        fits["kept"] = functools.partial(_kept, known)
-    fits["temperature"] = _temperature
+    before, deviation = (1.0, USUAL) if known is None else (known, NEAR)
+    logits = logits if known is None else logits / known
+    fits: dict[Method, Fit] = {"none" if known is None else "kept": _nothing}
+    fits["temperature"] = functools.partial(_temperature, deviation=deviation)
     if with_biases:
-        fits["temperature and biases"] = _temperature_and_biases
+        fits["temperature and biases"] = functools.partial(_temperature_and_biases, deviation=deviation)
     folds = int(np.clip(2 * _MOST_CELLS // max(logits.size, 1), 2, FOLDS))
     fold_of = deal(group_numbers(groups, len(labels)), folds, np.random.default_rng(seed))
     losses = {method: _held_out(fit, logits, labels, fold_of) for method, fit in fits.items()}
@@ -82,7 +83,9 @@ def choose_calibration(
     if len(labels) >= FEWEST:
         method = min(trials, key=trials.__getitem__)
     temperature, biases = fits[method](logits, labels)
-    return ClassCalibration(method=method, temperature=temperature, biases=biases, trials=trials, losses=losses[method])
+    return ClassCalibration(
+        method=method, temperature=before * temperature, biases=before * biases, trials=trials, losses=losses[method]
+    )
 
 
 def deal(groups: NDArray[np.int64], folds: int, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -113,18 +116,18 @@ def _nothing(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple
     return 1.0, np.zeros(logits.shape[1])
 
 
-def _kept(temperature: float, logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, Doubles]:
-    return temperature, np.zeros(logits.shape[1])
-
-
-def _temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, Doubles]:
+def _temperature(
+    logits: NDArray[np.floating], labels: NDArray[np.integer], *, deviation: float
+) -> tuple[float, Doubles]:
     some = _spread(logits)
-    return fit_temperature(logits[some], labels[some]), np.zeros(logits.shape[1])
+    return fit_temperature(logits[some], labels[some], deviation=deviation), np.zeros(logits.shape[1])
 
 
-def _temperature_and_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, Doubles]:
+def _temperature_and_biases(
+    logits: NDArray[np.floating], labels: NDArray[np.integer], *, deviation: float
+) -> tuple[float, Doubles]:
     some = _spread(logits)
-    return fit_class_biases(logits[some], labels[some])
+    return fit_class_biases(logits[some], labels[some], deviation=deviation)
 
 
 def _spread(logits: NDArray[np.floating]) -> slice:

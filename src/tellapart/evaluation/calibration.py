@@ -16,7 +16,8 @@ from tellapart.evaluation.newton import Local, lowest_between, minimise
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
 
-_PRIOR_DEVIATION = 1.0  # of the natural logarithm of the temperature
+USUAL = 1.0  # deviation of the natural logarithm of the temperature
+NEAR = 0.1  # the same, of logits that are calibrated already and have hardly changed since
 _BIAS_DEVIATION = 0.5  # of a class's bias, in calibrated logits
 
 
@@ -62,12 +63,12 @@ def _apply(rows: NDArray[np.floating], temperature: float, found: NDArray[np.flo
         found[part] = softmax(np.asarray(rows[part], dtype=np.float64) / temperature)
 
 
-def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer], *, deviation: float = USUAL) -> float:
     """The temperature in [0.05, 20] under which pictures not trained on are most probable.
 
     `logits` is [N, K] and `labels` [N] in 0..K-1. Minimises the negative log likelihood as Guo et al. 2017 (arXiv
-    1706.04599, section 4.2) do, plus log(temperature)^2 / 2 once, not per picture: a log-normal prior around 1. Without
-    it, ten pictures that are all classified right would drive the temperature to its lower bound and every later
+    1706.04599, section 4.2) do, plus (log(temperature) / `deviation`)^2 / 2 once, not per picture: a log-normal prior around
+    1. Without it, ten pictures that are all classified right would drive the temperature to its lower bound and every later
     probability to 0 or 1; with a thousand pictures it changes the third digit.
     Raises: DataError without pictures.
     """
@@ -86,16 +87,18 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
         variances = np.einsum("nk,nk,nk->n", chances, margins, margins) / sums - means**2
         slope = -scale * float(means.sum())
         return (
-            loss + 0.5 * (log_temperature / _PRIOR_DEVIATION) ** 2,
-            slope + log_temperature / _PRIOR_DEVIATION**2,
-            scale**2 * float(variances.sum()) - slope + 1 / _PRIOR_DEVIATION**2,
+            loss + 0.5 * (log_temperature / deviation) ** 2,
+            slope + log_temperature / deviation**2,
+            scale**2 * float(variances.sum()) - slope + 1 / deviation**2,
         )
 
     found = lowest_between(negative_log_posterior, math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
     return min(max(math.exp(found), LOWEST_TEMPERATURE), HIGHEST_TEMPERATURE)
 
 
-def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, NDArray[np.float64]]:
+def fit_class_biases(
+    logits: NDArray[np.floating], labels: NDArray[np.integer], *, deviation: float = USUAL
+) -> tuple[float, NDArray[np.float64]]:
     """A temperature and a bias for each class [K]: softmax((logits + biases) / temperature) fits pictures not trained on.
 
     A network that was trained until it knows its training pictures favours the common classes on others. `logits` is
@@ -105,10 +108,12 @@ def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) 
 
     Raises: DataError without pictures.
     """
-    start = np.concatenate([[math.log(fit_temperature(logits, labels))], np.zeros(logits.shape[1])])
+    start = np.concatenate(
+        [[math.log(fit_temperature(logits, labels, deviation=deviation))], np.zeros(logits.shape[1])]
+    )
     bounds = np.full((2, len(start)), [[-np.inf], [np.inf]])
     bounds[:, 0] = math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE)
-    posterior = _Posterior(_shifted(logits), labels)
+    posterior = _Posterior(_shifted(logits), labels, deviation)
     found = minimise(posterior.at, start, low=bounds[0], high=bounds[1])
     temperature = math.exp(float(found[0]))
     return temperature, np.asarray(found[1:] * temperature)
@@ -117,12 +122,12 @@ def fit_class_biases(logits: NDArray[np.floating], labels: NDArray[np.integer]) 
 class _Posterior:
     """Minus the logarithm of how probable a temperature and biases are: [logarithm of the temperature, biases [K]]."""
 
-    def __init__(self, logits: NDArray[np.float64], labels: NDArray[np.integer]) -> None:
-        """`logits` [N, K], `labels` [N]."""
+    def __init__(self, logits: NDArray[np.float64], labels: NDArray[np.integer], deviation: float) -> None:
+        """`logits` [N, K], `labels` [N]; `deviation` of the logarithm of the temperature."""
         self._logits, self._labels = logits, labels
         self._counts = np.bincount(labels, minlength=logits.shape[1]).astype(np.float64)
         self._own = float(logits[np.arange(len(labels)), labels].sum())
-        spread = [_PRIOR_DEVIATION, *[_BIAS_DEVIATION] * logits.shape[1]]
+        spread = [deviation, *[_BIAS_DEVIATION] * logits.shape[1]]
         self._precisions = np.array(spread, dtype=np.float64) ** -2
 
     def at(self, point: NDArray[np.float64]) -> Local:

@@ -11,8 +11,8 @@ Doubles = NDArray[np.float64]
 
 LOWEST_SCALE, HIGHEST_SCALE = 0.05, 20.0
 
-_SCALE_DEVIATION = 0.5  # of the natural logarithm of a scale
-_OFFSET_DEVIATION = 1.0  # of an offset
+USUAL = (0.5, 1.0)  # deviations of the natural logarithm of a scale, and of an offset
+NEAR = (0.1, 0.1)  # the same, of logits that are calibrated already and have hardly changed since
 
 
 def sigmoid(logits: NDArray[np.floating]) -> Doubles:
@@ -27,15 +27,17 @@ def log_losses(logits: NDArray[np.floating], targets: NDArray[np.floating]) -> D
     return np.asarray(np.maximum(-margins, 0) + np.log1p(np.exp(-np.abs(margins))))
 
 
-def fit_scale_and_offset(logits: Doubles, present: NDArray[np.bool_]) -> tuple[float, float]:
+def fit_scale_and_offset(
+    logits: Doubles, present: NDArray[np.bool_], *, deviations: tuple[float, float] = USUAL
+) -> tuple[float, float]:
     """Under which scale x logit + offset what is `present` [n] is most probable, of logits [n] that were not trained on.
 
     Platt 1999 (Advances in Large Margin Classifiers, 61-74), with a prior in the place of his smoothed targets: the scale's
-    logarithm is normal around 0 with a deviation of 0.5, the offset with 1. So ten examples that are all told apart do not drive a
+    logarithm and the offset are normal around 0 with these `deviations`. So ten examples that are all told apart do not drive a
     class to 0 and 1, while an offset that a positive weight of 10 put there is found from thirty.
     """
     targets = present.astype(np.float64)
-    precisions = np.array([_SCALE_DEVIATION, _OFFSET_DEVIATION]) ** -2
+    precisions = np.array(deviations) ** -2
 
     def negative_log_posterior(parameters: Doubles) -> Local:
         scaled = np.exp(parameters[0]) * logits

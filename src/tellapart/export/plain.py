@@ -23,7 +23,7 @@ from tellapart.export.graph_cuts import leave_out, without_suppression
 from tellapart.export.graph_detours import leave_out_detours
 from tellapart.export.graph_sizes import fix_sizes, shapes_of
 from tellapart.export.graph_wording import say_simply, take_planes
-from tellapart.storage import storage_errors
+from tellapart.storage import check_room, storage_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +83,12 @@ def folded(model: Any) -> bytes:
     with storage_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
         path = Path(folder) / "folded.onnx"
         options.optimized_model_filepath = str(path)
+        data: bytes = model.SerializeToString()
         try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         # ONNX Runtime raises a dozen classes of its own for a graph that it cannot load.
         except Exception as error:
+            check_room(Path(tempfile.gettempdir()), len(data))
             reason = " ".join(str(error).split())[:200]
             raise ExportError(
                 f"the graph cannot be folded by ONNX Runtime ({reason}). Train the model again."
@@ -101,8 +103,7 @@ def folded(model: Any) -> bytes:
     del found.opset_import[:]
     found.opset_import.extend(kept)
     found.ir_version = model.ir_version
-    data: bytes = found.SerializeToString()
-    return data
+    return bytes(found.SerializeToString())
 
 
 def described(model: bytes, sample: NDArray[Any] | None = None) -> tuple[list[str], list[tuple[int, ...]]]:

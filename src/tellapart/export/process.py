@@ -121,12 +121,13 @@ class ToolProcess:
             found = self._ask({"do": "run", "inputs": str(path), "folder": str(self._work)}, "running")["outputs"]
             return {name: np.load(where, allow_pickle=False) for name, where in found.items()}
 
-    def milliseconds(self, images: NDArray[np.uint8]) -> tuple[float, float]:
-        """Of a picture alone, and of one among sixteen, as the process itself measures them. Raises: ExportError."""
+    def milliseconds(self, images: NDArray[np.uint8], *, at_once: int) -> tuple[float, float]:
+        """Of a picture alone, and of one among as many as `at_once`, as the process itself measures them. Raises: ExportError."""
         with storage_errors(self._work):
-            path = self._put(images[:16])
-        one, sixteen = self._ask({"do": "time", "inputs": str(path)}, "running")["milliseconds"]
-        return float(one), float(sixteen)
+            path = self._put(images[:at_once])
+        asked = {"do": "time", "inputs": str(path), "at_once": at_once}
+        one, many = self._ask(asked, "running")["milliseconds"]
+        return float(one), float(many)
 
     def _put(self, images: NDArray[np.uint8]) -> Path:
         path = self._work / "inputs.npy"

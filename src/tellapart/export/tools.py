@@ -98,6 +98,10 @@ def environment(name: str, *, folder: Path | None, reporter: Reporter) -> Enviro
     home = folder / name if folder is not None else made_at(tool)
     if folder is None:
         make_ready(tool, home, reporter)
+    elif folder.is_file():
+        raise ExportError(
+            f"--tools is {folder}, a file; it must be a folder with an environment a tool, as {home} would be."
+        )
     python = python_of(home)
     if not python.is_file():
         raise ExportError(f"there is no {python}, which --tools promises for the tool {name}. {by_hand(tool, home)}")
@@ -184,8 +188,10 @@ def _run(command: Sequence[str], tool: Tool, home: Path) -> None:
             f"cannot use {home.parent}: the disk is full; the tool {tool.name} takes about {tool.megabytes:,} MB. Free some space, "
             "or choose another folder with TELLAPART_CACHE."
         )
+    if len(said) > _TOLD:
+        said = f"... {said[-_TOLD:].partition(' ')[2]}"  # from the next word on
     raise ExportError(
-        f"the environment of the tool {tool.name} could not be made: {said[-_TOLD:]}. {by_hand(tool, home.parent / tool.name)}"
+        f"the environment of the tool {tool.name} could not be made: {said}. {by_hand(tool, home.parent / tool.name)}"
     )
 
 
@@ -215,10 +221,10 @@ def _checked(tool: Tool, home: Path, python: Path) -> dict[str, str]:
         raise ExportError(f"{python} does not start ({error}). {by_hand(tool, home)}") from None
     for name in tool.packages:
         if found.get(name) != wanted[name]:
-            has = "lacks it" if found.get(name) is None else f"has {found[name]}"
-            raise ExportError(
-                f"the tool {tool.name} needs {name} {wanted[name]}, and {home} {has}. {by_hand(tool, home)}"
-            )
+            needs, made = f"{name} {wanted[name]}", by_hand(tool, home)
+            if found.get(name) is None:
+                raise ExportError(f"the tool {tool.name} needs {needs}, and {home} lacks it. {made}")
+            raise ExportError(f"the tool {tool.name} needs {needs}, and {home} has {found[name]}. {made}")
     return {name: str(found[name]) for name in tool.packages}
 
 

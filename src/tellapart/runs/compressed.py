@@ -56,7 +56,10 @@ def _rows(sides: Sequence[Mapping[str, Any]], scores: Sequence[Score], t: Phrase
         (t("compare_megabytes"), *(f"{one['megabytes']:.1f}" for one in sides)),
         *([(t("compressed_macs"), *(f"{one['macs'] / 1e6:,.0f}" for one in sides))] if sides[0]["macs"] else []),
         (t("compare_milliseconds"), *(f"{float(one['milliseconds']['one']):.2f}" for one in sides)),
-        (t("compressed_sixteen"), *(f"{one['milliseconds']['sixteen']:.2f}" for one in sides)),
+        (
+            t("compressed_sixteen", n=sides[0]["milliseconds"].get("at_once", 16)),
+            *(f"{one['milliseconds']['sixteen']:.2f}" for one in sides),
+        ),
     ]
 
 

@@ -33,6 +33,7 @@ class _Score(_Part):
 class _Times(_Part):
     one: float
     sixteen: float
+    at_once: int = 16  # of large pictures fewer
 
 
 class _Measured(_Part):
@@ -91,7 +92,9 @@ def exports_section(folder: Path, phrases: Phrases, *, lead: str = "exports_lead
         Column(name=t("exports_flipped"), kind="number"),
         Column(name=t("exports_difference"), kind="number"),
         Column(name=t("exports_one"), kind="number"),
-        Column(name=t("exports_sixteen"), kind="number"),
+        Column(
+            name=t("exports_sixteen", n=16 if (times := before.milliseconds) is None else times.at_once), kind="number"
+        ),
         Column(name="MB", kind="number"),
     ]
     blocks: list[Block] = [

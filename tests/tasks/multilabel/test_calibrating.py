@@ -9,7 +9,7 @@ import pytest
 
 from tellapart.evaluation.platt import log_losses, sigmoid
 from tellapart.tasks.multilabel.calibrating import choose_calibration
-from tellapart.tasks.multilabel.calibration import fit_calibration
+from tellapart.tasks.multilabel.calibration import MultilabelCalibration, fit_calibration
 
 
 def made(count: int, *, scale: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +55,21 @@ def test_what_is_not_known_or_could_not_be_taught_counts_nowhere() -> None:
     found = choose_calibration(more, unknown, None)
     assert np.isnan(found.losses[-2:]).all()
     np.testing.assert_allclose(found.calibration.scales, fit_calibration(logits, targets).scales)
+
+
+def test_what_is_known_stays_near_where_few_are_all_told_right() -> None:
+    known = MultilabelCalibration(scales=np.array([0.5, 0.5]), offsets=np.array([0.2, 0.0]), untouched=())
+    targets = np.stack([np.arange(60) % 2, np.arange(60) // 2 % 2], axis=1).astype(float)
+    logits = 16 * targets - 8
+    assert choose_calibration(logits, targets, None).calibration.scales.min() > 0.7
+    found = choose_calibration(logits, targets, None, known=known)
+    np.testing.assert_allclose(found.calibration.scales, known.scales, rtol=0.1)
+    np.testing.assert_allclose(found.calibration.offsets, known.offsets, atol=0.1)
+    few = choose_calibration(logits[:20], targets[:20], None, known=known)
+    assert (few.method, few.calibration) == ("kept", known)
+    many, told = made(600, scale=0.5, offset=-2.0)
+    moved = choose_calibration(many, told, None, known=fit_calibration(many, told))
+    np.testing.assert_allclose(moved.calibration.scales, fit_calibration(many, told).scales, rtol=0.05)
 
 
 def test_groups_are_held_out_whole() -> None:

@@ -52,4 +52,15 @@ def test_another_process_is_timed_by_the_wall() -> None:
         wall=lambda: machine.wall,
         processor=lambda: machine.worked,
     )
-    assert found.as_json() == {"one": 10.0, "sixteen": 10.0}
+    assert found.as_json() == {"one": 10.0, "sixteen": 10.0, "at_once": 16}
+
+
+@pytest.mark.parametrize(
+    ("shape", "many"), [((3, 384, 384, 3), 16), ((3, 512, 512, 3), 4), ((1, 2048, 2048, 3), 1), ((3,), 16)]
+)
+def test_of_large_pictures_fewer_are_asked_at_once(shape: tuple[int, ...], many: int) -> None:
+    """16 of 512 pixels took a network of masks 3.2 GB, which it keeps."""
+    asked: list[int] = []
+    (found,) = time_in_turn([lambda inputs: asked.append(len(inputs))], np.broadcast_to(np.zeros((), np.uint8), shape))
+    assert found.as_json()["at_once"] == max(asked) == many
+    assert set(asked) == {1, many}

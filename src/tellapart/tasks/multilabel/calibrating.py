@@ -50,25 +50,25 @@ def choose_calibration(
 
     `logits` [n, K] of pictures that the classifiers were not trained on, `targets` [n, K] in {0, 1, NaN}; a cell whose logit is
     NaN counts nowhere. As evaluation/calibrating.py does it: ten folds of whole groups, what is simpler wins a tie, and fewer
-    than 50 pictures cannot choose: what is `known` of these logits then stays.
+    than 50 pictures cannot choose. What is `known` of nearly these logits stands in the place of nothing: others are looked for
+    near it, and it is what so few pictures leave as it is.
     """
     targets = np.where(np.isnan(logits), np.nan, targets)
     logits = np.nan_to_num(logits)
     folds = int(np.clip(FOLDS * _MOST_CELLS // max(logits.size, 1), 2, FOLDS))
     fold_of = deal(group_numbers(groups, len(targets)), folds, np.random.default_rng(seed))
-    plain, fitted = log_losses(logits, targets), np.full(targets.shape, np.nan)
+    plain = log_losses(logits if known is None else known.logits(logits), targets)
+    fitted = np.full(targets.shape, np.nan)
     for fold in np.unique(fold_of).tolist():
         out = fold_of == fold
-        fitted[out] = log_losses(fit_calibration(logits[~out], targets[~out]).logits(logits[out]), targets[out])
-    trials: dict[Method, float] = {
-        "none": float(np.nanmean(plain)),
-        "scales and offsets": float(np.nanmean(fitted)),
-    }
-    if known is not None and len(targets) < FEWEST:
-        losses = log_losses(known.logits(logits), targets)
-        return Calibrated(method="kept", calibration=known, trials=trials, losses=losses)
-    calibration = fit_calibration(logits, targets)
-    if len(targets) >= FEWEST and trials["none"] <= trials["scales and offsets"]:
-        calibration = no_calibration(targets.shape[1])
-        return Calibrated(method="none", calibration=calibration, trials=trials, losses=plain)
+        fitted[out] = log_losses(
+            fit_calibration(logits[~out], targets[~out], known=known).logits(logits[out]), targets[out]
+        )
+    simple: Method = "none" if known is None else "kept"
+    trials: dict[Method, float] = {simple: float(np.nanmean(plain)), "scales and offsets": float(np.nanmean(fitted))}
+    few = len(targets) < FEWEST
+    if (few and known is not None) or (not few and trials[simple] <= trials["scales and offsets"]):
+        calibration = no_calibration(targets.shape[1]) if known is None else known
+        return Calibrated(method=simple, calibration=calibration, trials=trials, losses=plain)
+    calibration = fit_calibration(logits, targets, known=known)
     return Calibrated(method="scales and offsets", calibration=calibration, trials=trials, losses=fitted)

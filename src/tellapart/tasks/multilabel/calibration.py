@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.chance import BINS, expected_error
-from tellapart.evaluation.platt import fit_scale_and_offset, sigmoid
+from tellapart.evaluation.platt import NEAR, USUAL, fit_scale_and_offset, sigmoid
 
 Doubles = NDArray[np.float64]
 
@@ -43,14 +43,30 @@ class MultilabelCalibration:
         )
 
 
-def fit_calibration(logits: NDArray[np.floating], targets: NDArray[np.floating]) -> MultilabelCalibration:
+def fit_calibration(
+    logits: NDArray[np.floating], targets: NDArray[np.floating], *, known: MultilabelCalibration | None = None
+) -> MultilabelCalibration:
     """The scale and offset of each class under which pictures not trained on are most probable.
 
     `logits` is [n, K], `targets` [n, K] in {0, 1, NaN}; NaN, not known, counts neither way. Each class for itself, see
     evaluation/platt.py. On collages with 10 to 300 validation pictures no wider prior was better, without one ten pictures gave
     ten times the loss.
-    A class that fewer than 5 pictures have, or fewer than 5 lack, keeps its logits.
+    A class that fewer than 5 pictures have, or fewer than 5 lack, keeps its logits. Where nearly these logits had scales and
+    offsets that are `known`, what is found is near them.
     """
+    if known is not None:
+        near = _fitted(known.logits(logits), targets, NEAR)
+        return MultilabelCalibration(
+            scales=known.scales * near.scales,
+            offsets=known.offsets * near.scales + near.offsets,
+            untouched=near.untouched,
+        )
+    return _fitted(logits, targets, USUAL)
+
+
+def _fitted(
+    logits: NDArray[np.floating], targets: NDArray[np.floating], deviations: tuple[float, float]
+) -> MultilabelCalibration:
     classes = logits.shape[1]
     scales, offsets, untouched = np.ones(classes), np.zeros(classes), []
     for number in range(classes):
@@ -59,7 +75,9 @@ def fit_calibration(logits: NDArray[np.floating], targets: NDArray[np.floating])
         if min(int(present.sum()), int((~present).sum())) < FEWEST:
             untouched.append(number)
             continue
-        scales[number], offsets[number] = fit_scale_and_offset(logits[known, number].astype(np.float64), present)
+        scales[number], offsets[number] = fit_scale_and_offset(
+            logits[known, number].astype(np.float64), present, deviations=deviations
+        )
     return MultilabelCalibration(scales=scales, offsets=offsets, untouched=tuple(untouched))
 
 

@@ -176,11 +176,14 @@ def _metrics(work: Compressible, tested: Tested, difference: float, found: Compr
 
 
 def check_out(out: Path) -> None:
-    """Raises: StorageError where something is there already."""
+    """Raises: StorageError where something is there already, or nothing can be written there; hours later would be too late."""
     if out.exists():
         raise StorageError(
             f"{out} is there already, and nothing is overwritten unasked. Choose another --out, or move it away."
         )
+    above = next(one for one in out.absolute().parents if one.exists())
+    with storage_errors(above):
+        os.rmdir(tempfile.mkdtemp(dir=above, prefix=f".{out.name}-"))
 
 
 @contextlib.contextmanager

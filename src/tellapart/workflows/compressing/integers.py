@@ -78,12 +78,15 @@ def _int8_step(
     network: Int8, inputs: NDArray[np.uint8], before: Validated[Candidate], trial: _Trial, aware: Aware | None
 ) -> CompressionStep:
     left = len(network.candidates) - len(trial.spared)
-    taught = "" if aware is None else "; weights that have learned to be rounded"
+    # In one clause: what is done besides follows behind semicolons.
     told = (
-        f"8-bit integers: {left} of {counted(len(network.layers), 'layer')} with weights, ranges from "
-        f"{counted(len(inputs), 'training picture')}{taught}; {before.figure_name.replace('_', ' ')} on validation "
-        f"{100 * before.figure:.2f} % before, {100 * trial.figure:.2f} % after"
+        f"{left} of {counted(len(network.layers), 'layer')} with weights in 8-bit integers, with ranges from "
+        f"{counted(len(inputs), 'training picture')}, {before.figure_name.replace('_', ' ')} on validation "
+        f"{100 * before.figure:.2f} % before and {100 * trial.figure:.2f} % after"
     )
+    if aware is not None:
+        taught = "weights that have learned to be rounded"
+        told = f"{told}; {taught}"
     facts = {
         "layers": len(network.layers),
         "in_integers": left,
@@ -107,7 +110,8 @@ def _aware(work: Compressible, network: Int8, kept: Path | None) -> Aware:
     size, usual = work.run.preprocessing.size, AwareTerms()
     less = min(1.0, (_USUAL_SIZE / size) ** 2)  # of pictures of many pixels fewer fit into memory, and take as long
     inputs = _inputs(work, max(_FEWEST, round(less * _LEARNED_FROM)))
-    terms = replace(usual, batch=max(1, round(less * usual.batch)), seed=work.run.settings.seed)
+    batch = max(1, round(less * usual.batch))
+    terms = replace(usual, batch=batch, at_once=max(1, round(less * batch)), seed=work.run.settings.seed)
     if len(inputs) < 2:
         return Aware(network=work.network, before=0.0, after=0.0)
     with work.reporter.step("Learning to be rounded", batches_of(len(inputs), terms)) as advance:

@@ -83,13 +83,14 @@ def told_of(steps: Sequence[PruningStep], saved: float, *, taught: bool, heard: 
     told = (
         f"{percent(saved)} of the multiply-adds left out in {len(steps)} step{'' if len(steps) == 1 else 's'}, "
         f"{sum(cut.kind == 'block' for cut in cuts)} blocks and channels of "
-        f"{len({cut.path for cut in cuts if cut.kind == 'channels'})} layers; "
+        f"{len({cut.path for cut in cuts if cut.kind == 'channels'})} layers"
     )
-    if not taught:
-        return told + "what is left was fitted to the network that it was, and training brought it no nearer"
-    if heard:
-        return told + "what it says and its embedding learned from the network that it was"
-    return told + "what it says learned from the network that it was"
+    how = "what is left was fitted to the network that it was, and training brought it no nearer"
+    if taught and heard:
+        how = "what it says and its embedding learned from the network that it was"
+    elif taught:
+        how = "what it says learned from the network that it was"
+    return f"{told}; {how}"
 
 
 class _Pruning:

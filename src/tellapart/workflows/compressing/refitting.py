@@ -34,10 +34,9 @@ def with_own_classifier(work: Compressible) -> Compressible:
     if choose(before, after).winner is before:
         return replace(work, candidate=kept)
     step = work.steps[-1]
-    told = (
-        f"{step.told}; its classifier fitted anew (log loss {before.losses.mean():.3f}, then {after.losses.mean():.3f})"
-    )
-    return replace(work, candidate=fitted, steps=(*work.steps[:-1], step.model_copy(update={"told": told})))
+    anew = f"its classifier fitted anew (log loss {before.losses.mean():.3f}, then {after.losses.mean():.3f})"
+    step = step.model_copy(update={"told": f"{step.told}; {anew}"})
+    return replace(work, candidate=fitted, steps=(*work.steps[:-1], step))
 
 
 def _embedded(work: Compressible) -> Embedded:

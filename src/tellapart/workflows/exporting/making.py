@@ -27,7 +27,7 @@ from tellapart.workflows.exporting.card import CARD, Exported, Port
 from tellapart.workflows.exporting.job import ExportJob
 from tellapart.workflows.rating.changed import changed
 from tellapart.workflows.rating.rated import Rated, rate
-from tellapart.workflows.rating.timing import Milliseconds
+from tellapart.workflows.rating.timing import Milliseconds, many_at_once
 
 REFUSED = ".refused"  # what the folder of a format is called besides that changes too many answers
 _WRONG = 1e-2  # the same, from which on a layer has become another
@@ -173,12 +173,13 @@ def _rated(
         for name, values in rated.outputs.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise ExportError(f"{form.name} gives numbers that are none (NaN) for {name!r}. Choose another format.")
-        one, sixteen = process.milliseconds(job.feed.ready(job.asked.inputs[:16]))
+        many = many_at_once(job.asked.inputs)
+        one, sixteen = process.milliseconds(job.feed.ready(job.asked.inputs[:many]), at_once=many)
         few = job.feed.ready(job.asked.inputs[:_LOOKED_AT])
         apart = relative_differences(
             graph, few, {name: one for name, one in process.compute(few).items() if name not in job.feed.constant}
         )
-    return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen)), apart
+    return replace(rated, milliseconds=Milliseconds(one=one, sixteen=sixteen, at_once=many)), apart
 
 
 def _notes(job: ExportJob, form: Format) -> list[str]:

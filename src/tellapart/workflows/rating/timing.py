@@ -1,6 +1,7 @@
 """How long one picture takes a runtime. In: callables, inputs. Out: Milliseconds. Next: asking.py.
 
-Several are timed in turn, so that whatever else the machine does falls on all of them alike.
+Several are timed in turn, so that whatever else the machine does falls on all of them alike. Each keeps the memory of its largest
+call, which of masks at 512 pixels is 0.2 GB a picture: of large pictures fewer are timed at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 ONE, MANY = 1, 16  # inputs at once
-_TIMES = {ONE: 30, MANY: 6}  # how often at most
+LARGE, SIDE = (
+    384,
+    256,
+)  # of pictures with a longer side than the first as many at once as have the pixels of MANY with the second
+_TIMES, _TIMES_ONE = 6, 30  # how often at most
 _PATIENCE = 6.0  # seconds of all, for each size; three calls of each are made in any case
 _FEWEST = 3
 _QUIET = 1.15  # wall time over processor time; above it the call waited for others
@@ -27,11 +32,18 @@ class Milliseconds:
     """A picture's share of a call, the median of those that were not held up."""
 
     one: float  # of a call with one input
-    sixteen: float  # of one with sixteen
+    sixteen: float  # of one with sixteen, or as many as `at_once`
+    at_once: int = MANY
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, float | int]:
         """One JSON-ready object."""
-        return {"one": round(self.one, 3), "sixteen": round(self.sixteen, 3)}
+        return {"one": round(self.one, 3), "sixteen": round(self.sixteen, 3), "at_once": self.at_once}
+
+
+def many_at_once(inputs: NDArray[Any]) -> int:
+    """How many of `inputs` [T, S, S, 3], or texts [T], are timed at once where it is not one: 16, of large pictures fewer."""
+    side = max(inputs.shape[1:3], default=0)
+    return MANY if side <= LARGE else max(1, MANY * SIDE**2 // side**2)
 
 
 def time_in_turn(
@@ -43,11 +55,12 @@ def time_in_turn(
 ) -> list[Milliseconds]:
     """Time each of `computes` on the first of `inputs` [T, S, S, 3], T at least 1; where there are fewer, they repeat."""
     found: list[list[float]] = [[] for _ in computes]
-    for size in (ONE, MANY):
+    many = many_at_once(inputs)
+    for size in (ONE, many):
         batch = np.ascontiguousarray(np.resize(np.asarray(inputs[:size]), (size, *inputs.shape[1:])))
         for taken, seconds in zip(found, _medians(computes, batch, wall, processor), strict=True):
             taken.append(1000 * seconds / size)
-    return [Milliseconds(one=one, sixteen=many) for one, many in found]
+    return [Milliseconds(one=one, sixteen=several, at_once=many) for one, several in found]
 
 
 def _medians(
@@ -57,7 +70,7 @@ def _medians(
         compute(batch)
     taken: list[list[tuple[float, float]]] = [[] for _ in computes]
     began = wall()
-    for number in range(_TIMES[len(batch)]):
+    for number in range(_TIMES_ONE if len(batch) == ONE else _TIMES):
         if number >= _FEWEST and wall() - began > _PATIENCE:
             break
         for own, compute in zip(taken, computes, strict=True):
