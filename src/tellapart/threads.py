@@ -40,9 +40,12 @@ def settle_numpy() -> None:
 
 
 def import_ahead(*names: str) -> threading.Thread:
-    """A thread that imports modules that are needed later; of one that cannot be had nothing is said: who needs it says it."""
+    """A thread that imports modules that are needed later; of one that cannot be had nothing is said: who needs it says it.
+
+    The end of the program waits for it: a thread that is torn out of a library's C++ then ends the process by abort().
+    """
     settle_numpy()
-    thread = threading.Thread(target=_import_all, args=names, name="import ahead", daemon=True)
+    thread = threading.Thread(target=_import_all, args=names, name="import ahead")
     thread.start()
     return thread
 

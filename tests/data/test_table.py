@@ -257,7 +257,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...], str]] = {
         ("a.png",),
         (
             "row 2 of {table} has 3 cells, but the header has 2. "
-            'Put quotes around a path or label that holds the separator: "a,b.png".'
+            'Put quotes around a cell that holds the separator: "a,b.png".'
         ),
     ),
     "open quote": (

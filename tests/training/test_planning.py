@@ -151,3 +151,16 @@ def test_given_views_of_none_are_kept_and_cost_nothing() -> None:
 def test_the_report_of_five_thousand_pictures_is_the_longest() -> None:
     assert [report_seconds(count) for count in (0, 1_000, 4_999, 5_001)] == pytest.approx([2.0, 4.2, 12.9978, 13.0])
     assert reserve_seconds(scored=500, seconds_picture=0.02) == pytest.approx(8 + 1.2 * 10)
+
+
+def test_asked_epochs_keep_fewer_views_where_the_first_epoch_would_not_fit() -> None:
+    costs = Costs(view=0.1, train=0.01, validate=0.01)
+    told = {"train": 10, "validation": 10, "epochs": 500, "default_epochs": 5}
+    whole = plan(costs, **told, views=None, seconds=None)
+    assert whole is not None
+    assert (whole.epochs, whole.views) == (500, 8)
+    found = plan(costs, **told, views=None, seconds=5.0)  # (10 v + 10) 0.1 + 0.2, and some more
+    assert found is not None
+    assert (found.epochs, found.views) == (500, 3)
+    assert plan(costs, **told, views=8, seconds=5.0) is None  # they were asked for
+    assert plan(costs, **told, views=None, seconds=1.0) is None

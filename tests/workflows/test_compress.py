@@ -23,9 +23,10 @@ from tellapart.compression.counting import heavy_layers
 from tellapart.compression.int8 import Int8
 from tellapart.compression.pruning import PruningStep
 from tellapart.errors import CompressionMissed, DataError, ExportError, ModelFileError, SettingsError, StorageError
-from tellapart.manifest import CompressionStep
+from tellapart.manifest import CompressionStep, EngineScore
 from tellapart.openvino_session import OpenVinoSession
 from tellapart.preprocessing import load
+from tellapart.record_parts import Score
 from tellapart.reporter import Silent
 from tellapart.reporting.blocks import Table
 from tellapart.reporting.phrases import LANGUAGES, Phrases
@@ -358,7 +359,9 @@ def test_the_table_in_chinese(small: Compressed, monkeypatch: pytest.MonkeyPatch
     assert [
         line
         for line in lines[:-2]
-        if re.search("[a-z]{3,}", re.sub("distilled|tf_efficientnet_lite0|probe|OpenVINO|Runtime", "", line))
+        if re.search(
+            "[a-z]{3,}", re.sub("distilled|tf_efficientnet_lite0|probe|OpenVINO|Runtime|--engine onnxruntime", "", line)
+        )
     ] == []
     head, *rows = (line for line in lines[:8] if "（" not in line)
     assert {len(line.encode("gb18030")) for line in rows} == {
@@ -375,3 +378,11 @@ def test_the_table_on_the_screen(small: Compressed) -> None:
         in "\n".join(lines)
     )
     assert lines[-1].endswith(str(small.run))
+
+
+@pytest.mark.parametrize(("flipped", "warned"), [(0, False), (1, True)])
+def test_an_engine_by_which_it_is_another_model_is_warned_of(small: Compressed, flipped: int, warned: bool) -> None:
+    other = EngineScore(engine="OpenVINO 1", score=Score(value=0.5), flipped=flipped, largest=0.8)
+    lines = told(replace(small, compared=replace(small.compared, by_openvino=other)))
+    warning = "! Through OpenVINO 1 it is another model. Serve it with --engine onnxruntime."
+    assert (warning in lines) == warned

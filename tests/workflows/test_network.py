@@ -84,6 +84,10 @@ def test_a_finished_run_has_its_own_classes(tiny_bytes: bytes, tmp_path: Path) -
     found = lay_out(str(tmp_path), classes=None, changes={})
     assert (found.classes, found.rows[-1].shape) == (3, (3,))
     assert lay_out(str(tmp_path), classes=7, changes={}).rows[-1].shape == (7,)
+    with pytest.raises(
+        SettingsError, match="model.onnx is a model; its layers stand in its run. Give the run's folder, such as "
+    ):
+        lay_out(str(tmp_path / "model.onnx"), classes=None, changes={})
 
 
 def test_names_of_layers_are_whole_so_that_they_can_be_typed() -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tellapart.workflows.compressing.compared import MeasuredSide
     from tellapart.workflows.compressing.concluding import Compressed
 
+_FEW = 0.02  # of all answers, that another engine may say otherwise without a warning
+
 
 @click.command(
     "compress",
@@ -135,7 +137,10 @@ def _by_another_engine(found: Compressed) -> list[str]:
     told = figure(found.after.name, other.score.value, other.score.low, other.score.high)
     changed = counted(other.flipped, "answer")
     changed = f"{changed} is not ONNX Runtime's" if other.flipped == 1 else f"{changed} are not ONNX Runtime's"
-    return [f"Of the same pictures, through {other.engine}: {told}; {changed}."]
+    line = f"Of the same pictures, through {other.engine}: {told}; {changed}."
+    if other.flipped <= _FEW * found.change.of:
+        return [line]
+    return [line, f"! Through {other.engine} it is another model. Serve it with --engine onnxruntime."]
 
 
 def _rows(before: MeasuredSide, after: MeasuredSide, item: str) -> list[tuple[str, str, str]]:

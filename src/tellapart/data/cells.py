@@ -83,7 +83,7 @@ class Cells:
             if any(cell.strip() for cell in cells[width:]):
                 raise DataError(
                     f"row {number} of {str(self.path)!r} has {len(cells)} cells, but the header has {width}. "
-                    'Put quotes around a path or label that holds the separator: "a,b.png".'
+                    'Put quotes around a cell that holds the separator: "a,b.png".'
                 )
             yield number, [cell.strip() for cell in cells[:width]] + [""] * (width - len(cells))
 

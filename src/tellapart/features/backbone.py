@@ -134,7 +134,8 @@ class PendingBackbone:
         else:
             arguments = (kept, self._temporary)
             settle_numpy()
-            self._thread = threading.Thread(target=self._assemble, args=arguments, name="assemble", daemon=True)
+            # No daemon: as of threads.import_ahead, torn out of onnx at the program's end it would end it by abort().
+            self._thread = threading.Thread(target=self._assemble, args=arguments, name="assemble")
             self._thread.start()
 
     def _assemble(self, kept: Kept, folder: Path) -> None:

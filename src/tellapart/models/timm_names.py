@@ -15,12 +15,12 @@ def is_written(name: str) -> bool:
 
     False says only that it has to be asked: names that are put together at run time stand nowhere.
     """
-    base, _, tag = name.partition(".")
+    base, dot, _ = name.partition(".")
     registered = re.compile(rf"@register_model\s+def {re.escape(base)}\(")
     for path in _sources():
         text = path.read_text(encoding="utf-8", errors="replace")
         if f"def {base}(" in text and registered.search(text):
-            return not tag or f"'{name}'" in text or f'"{name}"' in text
+            return not dot or f"'{name}'" in text or f'"{name}"' in text
     return False
 
 

@@ -98,7 +98,7 @@ def check_name(name: str) -> None:
 def _ask_timm(name: str) -> None:
     import timm
 
-    base, _, tag = name.partition(".")
+    base, dot, tag = name.partition(".")
     if not timm.is_model(base):
         known = timm.list_models()
         family = [other for other in known if other.startswith(base.lower())]
@@ -107,8 +107,8 @@ def _ask_timm(name: str) -> None:
             f"timm has no network named {name!r}. Choose one from `tellapart models`"
             + (f", or one of: {', '.join(close)}." if close else ", or from timm.list_models().")
         )
-    tags = [other.partition(".")[2] for other in timm.list_pretrained(f"{base}.*")] if tag else []
-    if tag not in ["", *tags]:
+    tags = [other.partition(".")[2] for other in timm.list_pretrained(f"{base}.*")] if dot else []
+    if dot and tag not in tags:
         others = ", ".join(f"{base}.{other}" for other in tags[:_NAMED])
         raise BackboneError(
             f"timm has no weights {tag!r} for {base}. Choose {base}" + (f", {others}." if tags else ".")

@@ -137,15 +137,21 @@ def plan(
     each = train * costs.train + validation * costs.validate
 
     def planned(count: int) -> Plan:
-        cached = 0 if costs.view == 0 else cached_views(views, count)
+        return of(count, 0 if costs.view == 0 else cached_views(views, count))
+
+    def of(count: int, cached: int) -> Plan:
         once = (train * cached + validation) * costs.view if cached else 0.0
         return Plan(epochs=count, views=cached, seconds=_MARGIN * (once + count * each))
 
     if epochs is not None:
-        whole = planned(epochs)
-        # The deadline cuts a training that is too long; one whose first epoch cannot end is not begun.
-        shortest = whole.seconds - _MARGIN * (epochs - 1) * each
-        return None if seconds is not None and shortest > seconds else whole
+        # The deadline cuts a training that is too long; one whose first epoch cannot end, with the fewest views, is not begun.
+        found = planned(epochs)
+        fewest = min(1, found.views) if views is None else found.views
+        for cached in range(found.views, fewest - 1, -1):
+            found = of(epochs, cached)
+            if seconds is None or found.seconds - _MARGIN * (epochs - 1) * each <= seconds:
+                return found
+        return None
     for count in range(default_epochs, 0, -1):
         found = planned(count)
         if seconds is None or found.seconds <= seconds:

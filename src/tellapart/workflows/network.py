@@ -17,6 +17,7 @@ from tellapart.errors import BackboneError, SettingsError
 from tellapart.models.catalog import BACKBONES, IMAGENET
 from tellapart.models.classics import BLOCKS, CLASSICS, DENSE
 from tellapart.models.keras_names import timm_name
+from tellapart.records import TaskName
 from tellapart.settings.reading import make_settings, merge, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import write_bytes
@@ -64,9 +65,10 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
     if classes is None:
         classes = _class_count(asked)
     settings = _settings(asked.removeprefix(IMAGENET), changes)
-    if settings.task is not None and task_of(settings.task).own is not None:
+    task = _task(asked) or settings.task
+    if task is not None and task_of(task).own is not None:
         raise SettingsError(
-            f"{asked} is of the task {settings.task}, whose network is made of what its training data hold. Train it, and "
+            f"{asked} is of the task {task}, whose network is made of what its training data hold. Train it, and "
             "ask with: tellapart explain RUN --network"
         )
     # Behind the refusal: PyTorch takes seconds, and a minute where many programs run.
@@ -159,12 +161,27 @@ def _lines(rows: Sequence[Any]) -> str:
 def _class_count(asked: str) -> int:
     if asked.startswith(IMAGENET):
         return _OF_IMAGENET
+    model = _model_of(asked)
+    return _FEWEST if model is None else len(read_manifest(model).classes)
+
+
+def _task(asked: str) -> TaskName | None:
+    model = _model_of(asked)
+    return None if model is None else read_manifest(model).task
+
+
+def _model_of(asked: str) -> Path | None:
+    """A finished run's model; None where that is not asked for."""
     model = Path(asked) / "model.onnx"
-    return len(read_manifest(model).classes) if model.is_file() else _FEWEST
+    return model if model.is_file() else None
 
 
 def _settings(asked: str, changes: Mapping[str, Any]) -> TrainSettings:
     path = Path(asked)
+    if path.suffix == ".onnx":
+        raise SettingsError(
+            f"{asked} is a model; its layers stand in its run. Give the run's folder, such as {path.parent}."
+        )
     path = path / "recipe.toml" if path.is_dir() else path
     if path.suffix == ".toml" or path.is_file():
         return make_settings(merge({**read_recipe(path), "data": "pictures"}, dict(changes)))

@@ -136,6 +136,10 @@ def test_reasons_add_up_to_what_is_said(
             {"strategy": "scratch", "loop": {"loss": "lovasz"}},
             "loop.loss is lovasz, which is for pictures with masks alone",
         ),
+        (
+            {"backbone": "resnet18"},
+            "--backbone is 'resnet18', a network that looks at pictures, and these are texts. Leave it out; --embeddings names",
+        ),
         ({"base": "runs/x"}, "--from runs/x trains a network on that takes pictures, and these are texts."),
         ({"precision": 0.9}, "--precision is 0.9, and a text has one class"),
     ],

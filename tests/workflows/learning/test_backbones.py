@@ -13,6 +13,7 @@ from tellapart.cli.main import execute
 from tellapart.errors import BackboneError, BackboneUnavailable, DataError, SettingsError
 from tellapart.features.backbone import ReadyBackbone
 from tellapart.features.caching import open_cache
+from tellapart.models.weights import check_name
 from tellapart.reporter import Silent
 from tellapart.reporting.phrases import LANGUAGES, Phrases
 from tellapart.runs.picked_backbone import backbone_section, read_picked, write_picked
@@ -111,6 +112,8 @@ def test_a_name_that_nobody_knows_is_refused_before_any_is_tried(
         raise AssertionError(f"{name} was tried")
 
     monkeypatch.setattr(backbones, "prepare_backbone", prepare)
+    with pytest.raises(BackboneError, match="timm has no weights '' for resnet50. Choose resnet50, resnet50"):
+        check_name("resnet50.")
     with pytest.raises(BackboneError, match="timm has no network named 'nosuch'. Choose one from `tellapart models`"):
         choose(shades, backbone="tf_efficientnet_lite0,nosuch")
 

@@ -59,6 +59,11 @@ def _prefer(settings: TrainSettings) -> TrainSettings:
     """What suits a network of texts, from scratch. Raises: SettingsError for what is about pictures or sets of classes."""
     if settings.strategy == "finetune":
         raise SettingsError(_NO_BACKBONE)
+    if settings.backbone != type(settings).model_fields["backbone"].default:
+        raise SettingsError(
+            f"--backbone is {settings.backbone!r}, a network that looks at pictures, and these are texts. Leave it out; "
+            "--embeddings names a network of sentences."
+        )
     if settings.base is not None:
         raise SettingsError(
             f"--from {settings.base} trains a network on that takes pictures, and these are texts. Leave it out."
