@@ -114,6 +114,15 @@ def test_what_is_no_picture(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "grid.png").exists()
 
 
+def test_one_picture_without_a_grid(pictures: Path, tmp_path: Path) -> None:
+    asked = ["augment", str(pictures / "red" / "0.png"), "--out", str(tmp_path / "sheet.png")]
+    with pytest.raises(
+        SettingsError, match="0.png is one picture, of which a sheet shows no classes. Ask for a grid of it: "
+    ):
+        CliRunner().invoke(main, asked, standalone_mode=False, catch_exceptions=False)
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_a_picture_in_an_array(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 32, 32), np.uint8))
     code, said = run(

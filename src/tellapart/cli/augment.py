@@ -107,12 +107,15 @@ def command(
     given = {name: flags.pop(name) for name in ("pictures", "out", "recipe", "size", "seed", "force")}
     changes = {name: value for name, value in flags.items() if value is not None}
     asked = AskedSheet(**given, told=told, changes=changes, reporter=make_reporter(quiet=quiet))
-    if grid is None:
-        said, record = _draw_sheet(asked, rows, columns)
-    else:
-        from tellapart.cli.augment_grid import draw_grid
+    from tellapart.cli.augment_grid import draw_grid, is_one_picture
 
-        said, record = draw_grid(asked, grid)
+    if grid is None and is_one_picture(asked.pictures):
+        from tellapart.errors import SettingsError
+
+        raise SettingsError(
+            f"{asked.pictures} is one picture, of which a sheet shows no classes. Ask for a grid of it: --grid 3x3"
+        )
+    said, record = _draw_sheet(asked, rows, columns) if grid is None else draw_grid(asked, grid)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else said)
 
 

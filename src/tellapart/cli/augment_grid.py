@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tellapart.cli.asked_sheet import AskedSheet
@@ -12,11 +13,9 @@ def draw_grid(asked: AskedSheet, grid: str) -> tuple[str, dict[str, Any]]:
 
     Raises: SettingsError, DataError, StorageError.
     """
-    from tellapart.answers.formats import FORMAT_OF_EXTENSION
     from tellapart.cli.sheets import said_on_sheets
     from tellapart.data.augmentation import describe, from_settings
     from tellapart.data.listing import read_listing
-    from tellapart.sources.reading import exists
     from tellapart.workflows.augment import recipe_options, told_view
     from tellapart.workflows.augment_grid import grid_of_pictures, grid_of_variants, parse_grid
     from tellapart.workflows.augment_sample import check_out
@@ -24,7 +23,7 @@ def draw_grid(asked: AskedSheet, grid: str) -> tuple[str, dict[str, Any]]:
     pictures, recipe, told, out = asked.pictures, asked.recipe, asked.told, asked.out
     size, say = parse_grid(grid), said_on_sheets(asked.reporter)
     check_out(out, pictures, force=asked.force)
-    one = exists(pictures) and pictures.suffix.lower() in FORMAT_OF_EXTENSION
+    one = is_one_picture(pictures)
     listing = None if one else read_listing(pictures, recipe_options(recipe, told) if recipe else told)
     values, view, _ = told_view(recipe, told, asked.size, None if listing is None else listing.task)
     if listing is not None and recipe is None and not asked.changes:
@@ -39,3 +38,11 @@ def draw_grid(asked: AskedSheet, grid: str) -> tuple[str, dict[str, Any]]:
             asked.reporter.warn(f"{path} was passed over: {reason}.")
     record = {"sheet": str(out), "width": sheet.width, "height": sheet.height, "settings": describe(augmentation)}
     return f"{out}: {size.rows} x {size.columns} pictures, {sheet.width} x {sheet.height} pixels.", record
+
+
+def is_one_picture(path: Path) -> bool:
+    """Whether a single picture is named, not a folder, an archive or a table of some."""
+    from tellapart.answers.formats import FORMAT_OF_EXTENSION
+    from tellapart.sources.reading import exists
+
+    return exists(path) and path.suffix.lower() in FORMAT_OF_EXTENSION
