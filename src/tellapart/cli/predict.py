@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tellapart.cli.answerer import Answerer
 
 _OF_IMAGENET = 5  # classes that are shown of its 1,000
-NOTHING = "there is no picture in the paths given. Name picture files, or folders that hold some."
+NOTHING = {  # of texts or not
+    False: "there is no picture in the paths given. Name picture files, or folders that hold some.",
+    True: "there is no text in what is given. A table needs one row for each text below its header.",
+}
 
 
 @click.command(
@@ -190,7 +193,7 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
                 top = min(flags["top"], len(answerer.classes))
                 lines = LAYOUTS[layout](tally, told, answerer.classes, top)
                 _print_lines(lines, for_program=layout != "table") if out is None else _write_lines(
-                    out, lines, tally, force=flags["force"]
+                    out, lines, tally, force=flags["force"], of_texts=answerer.of_texts
                 )
         except KeyboardInterrupt:
             if writer is not None and not quiet:
@@ -200,7 +203,7 @@ def _predict(answerer: Answerer, paths: tuple[str, ...], flags: dict[str, Any], 
         for note in notes:
             print(note, file=sys.stderr)
     if tally.total == 0:
-        raise DataError(NOTHING)
+        raise DataError(NOTHING[answerer.of_texts])
     if not quiet:
         _tell(tally, writer, own, out if layout in ROWS else None, "text" if answerer.of_texts else "picture")
     return 2 if tally.failed == tally.total else 0
@@ -312,7 +315,7 @@ def _print_lines(lines: Iterable[str], *, for_program: bool) -> None:
         discard_output()
 
 
-def _write_lines(out: Path, lines: Iterable[str], tally: Counted, *, force: bool) -> None:
+def _write_lines(out: Path, lines: Iterable[str], tally: Counted, *, force: bool, of_texts: bool) -> None:
     from tellapart.errors import DataError
     from tellapart.storage import check_free, replacing
 
@@ -321,4 +324,4 @@ def _write_lines(out: Path, lines: Iterable[str], tally: Counted, *, force: bool
         for line in lines:
             file.write(line.encode("utf-8", "surrogateescape"))
         if tally.total == 0:
-            raise DataError(NOTHING)
+            raise DataError(NOTHING[of_texts])

@@ -47,6 +47,21 @@ def test_nothing_of_a_text_or_class_is_markup_in_the_report(learned: TrainResult
     assert "What speaks for each class" in page
 
 
+@pytest.mark.parametrize("further", [[], ["--out", "answers.csv"]])
+def test_a_table_without_rows_is_told(
+    learned: TrainResult,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    further: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "head.csv").write_text("text\n", encoding="utf-8")
+    assert execute(["predict", str(learned.model), "head.csv", *further]) == 2
+    assert "there is no text in what is given. A table needs one row for each text below its" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["head.csv"]
+
+
 def test_lines_tables_and_files_are_predicted(
     learned: TrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
