@@ -113,12 +113,27 @@ def _read(model: bytes) -> tuple[list[Operator], dict[str, int], list[str]]:
     return found, {one.name.decode(): one.tensorIndex for one in signature.outputs}, called
 
 
+def _whole(model: bytes) -> Any:
+    """The objects of a .tflite, each with its numbers, which the quantiser writes behind all else where they are 256 KB or more.
+
+    Whoever packs the objects again without them has a file that points behind its end.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    told = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    for buffer in told.buffers:
+        if buffer.offset > 1:  # 0 and 1 say that there is none
+            buffer.data = np.frombuffer(model, np.uint8, count=buffer.size, offset=buffer.offset)
+            buffer.offset = buffer.size = 0
+    return told
+
+
 def _with_flat_biases(model: bytes) -> bytes:
     """The same with biases [K] where they are [1, K], of which the quantiser makes files that LiteRT cannot open."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    told = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    told = _whole(model)
     kinds = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in told.operatorCodes]
     for part in told.subgraphs:
         for operator in part.operators:
@@ -134,10 +149,9 @@ def _with_flat_biases(model: bytes) -> bytes:
 def _with_float_outputs(model: bytes) -> bytes:
     """The same with a signature, and outputs, of numbers that are no integers."""
     import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
 
     operators, outputs, _ = _read(model)
-    told = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    told = _whole(model)
     (part,), (signature,) = told.subgraphs, told.signatureDefs
     moved = {outputs[name]: tensor for name, tensor in float_outputs(operators, outputs).items()}
     for one in signature.outputs:
