@@ -99,6 +99,7 @@ def command(
 
     Each row shows a picture, how validation and test see it, and what training draws from it; boxes move along.
     """
+    from tellapart.cli.augment_grid import draw_grid, is_one_picture
     from tellapart.cli.console import make_reporter
     from tellapart.cli.extras import require
 
@@ -107,8 +108,6 @@ def command(
     given = {name: flags.pop(name) for name in ("pictures", "out", "recipe", "size", "seed", "force")}
     changes = {name: value for name, value in flags.items() if value is not None}
     asked = AskedSheet(**given, told=told, changes=changes, reporter=make_reporter(quiet=quiet))
-    from tellapart.cli.augment_grid import draw_grid, is_one_picture
-
     if grid is None and is_one_picture(asked.pictures):
         from tellapart.errors import SettingsError
 

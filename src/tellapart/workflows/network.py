@@ -17,7 +17,6 @@ from tellapart.errors import BackboneError, SettingsError
 from tellapart.models.catalog import BACKBONES, IMAGENET
 from tellapart.models.classics import BLOCKS, CLASSICS, DENSE
 from tellapart.models.keras_names import timm_name
-from tellapart.records import TaskName
 from tellapart.settings.reading import make_settings, merge, read_recipe
 from tellapart.settings.tree import TrainSettings
 from tellapart.storage import write_bytes
@@ -62,10 +61,12 @@ def lay_out(asked: str, *, classes: int | None, changes: Mapping[str, Any]) -> L
     Classes that are not told are a finished run's own, of imagenet:NAME 1,000, else two. Raises: SettingsError, BackboneError,
     ModelFileError.
     """
+    model = Path(asked) / "model.onnx"
+    run = read_manifest(model) if model.is_file() else None
     if classes is None:
-        classes = _class_count(asked)
+        classes = _OF_IMAGENET if asked.startswith(IMAGENET) else _FEWEST if run is None else len(run.classes)
     settings = _settings(asked.removeprefix(IMAGENET), changes)
-    task = _task(asked) or settings.task
+    task = settings.task if run is None else run.task
     if task is not None and task_of(task).own is not None:
         raise SettingsError(
             f"{asked} is of the task {task}, whose network is made of what its training data hold. Train it, and "
@@ -156,24 +157,6 @@ def _lines(rows: Sequence[Any]) -> str:
     if len(rows) > _SHOWN:
         return ", ".join(f"{count} {kind}" for kind, count in Counter(row.kind for row in rows).most_common(5))
     return ", ".join(f"{row.kind} {row.detail}".strip() for row in rows)
-
-
-def _class_count(asked: str) -> int:
-    if asked.startswith(IMAGENET):
-        return _OF_IMAGENET
-    model = _model_of(asked)
-    return _FEWEST if model is None else len(read_manifest(model).classes)
-
-
-def _task(asked: str) -> TaskName | None:
-    model = _model_of(asked)
-    return None if model is None else read_manifest(model).task
-
-
-def _model_of(asked: str) -> Path | None:
-    """A finished run's model; None where that is not asked for."""
-    model = Path(asked) / "model.onnx"
-    return model if model.is_file() else None
 
 
 def _settings(asked: str, changes: Mapping[str, Any]) -> TrainSettings:
