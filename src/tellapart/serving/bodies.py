@@ -46,6 +46,11 @@ class File:
     data: bytes
 
 
+def kind_of(request: Request) -> str:
+    """The type of a body, in small letters and without what follows a semicolon; "" where none is told."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def read_body(request: Request, limits: Limits) -> bytes:
     """The whole body. Raises: TooLarge, Slow, Refusal for an encoding."""
     if request.headers.get("content-encoding", "identity") != "identity":

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from starlette.requests import Request
 
 from tellapart.errors import DataError
-from tellapart.serving.bodies import read_apart, shown
+from tellapart.serving.bodies import kind_of, read_apart, shown
 from tellapart.serving.refusals import Refusal, TooLarge
 from tellapart.serving.written import Sent
 
@@ -28,7 +28,7 @@ _NAME = "table.csv"  # of a table that came without one
 
 async def with_rows(sent: Sent, request: Request, most: int) -> Sent:
     """The same with the texts of its tables in their places, `most` in all. Raises: Refusal, TooLarge."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request)
     names = [_table_name(name, kind) for name in sent.names]
     if not any(names):
         return sent

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tellapart.serving.bodies import File, read_aside, read_form, read_json, shown
+from tellapart.serving.bodies import File, kind_of, read_aside, read_form, read_json, shown
 from tellapart.serving.refusals import Refusal
 from tellapart.serving.tensors import IMAGE, TEXT, from_base64
 from tellapart.texts.cleaning import made_whole
@@ -29,7 +29,7 @@ class Sent:
 
 async def read_pictures(body: bytes, request: Request) -> Sent:
     """The files of a request, at least one. Raises: Refusal, TooLarge."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request)
     if kind == "application/json":
         return await read_aside(_from_json, body)
     if kind == "multipart/form-data":
